@@ -1,0 +1,96 @@
+#include "cli/eval.h"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+#include "cli/flags.h"
+#include "cli/runtime.h"
+#include "engine/perplexity.h"
+
+namespace restkv::cli {
+namespace {
+
+struct PerplexityFlags {
+  ModelFlags model;
+  KvFlags kv;
+  std::string file = "-";
+  int64_t n_prefix = 0;
+  bool token_nll = false, json = false;
+};
+
+void print(const PerplexityFlags& f, const PerplexityRequest& request,
+           const PerplexityResult& result) {
+  const double perplexity = std::exp(result.mean_nll);
+  if (!f.json) {
+    std::printf("tokens      %zu, scored %zu\n", request.tokens.size(), result.token_nll.size());
+    std::printf("nll         %.6f nats a token\nperplexity  %.4f\n", result.mean_nll, perplexity);
+    if (f.n_prefix > 0) {
+      std::printf("cache       %zu bytes after the prefix\n", result.kv_bytes);
+    }
+    return;
+  }
+  nlohmann::ordered_json document{{"tokens", request.tokens.size()},
+                                  {"scored", result.token_nll.size()},
+                                  {"nll", result.mean_nll},
+                                  {"perplexity", perplexity}};
+  if (f.n_prefix > 0) {
+    document["prefix"] = f.n_prefix;
+    document["kv"] = {{"policy", f.kv.config.policy.name},
+                      {"budget", f.kv.config.budget},
+                      {"bytes", result.kv_bytes}};
+  }
+  if (f.token_nll) document["token_nll"] = result.token_nll;
+  print_json(document);
+}
+
+Result<int> run(const PerplexityFlags& f) {
+  PerplexityRequest request;
+  RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
+  RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  request.n_prefix = f.n_prefix;
+  RESTKV_ASSIGN_OR_RETURN(const std::string text, read_text(f.file));
+  if (text.empty()) return Status::usage("the text is empty, perplexity needs at least 2 tokens");
+  ProgressLine progress;
+  RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
+                          Model::load(model_path(f.model), [&](const char* stage) {
+                            progress.show("loading: " + std::string(stage));
+                          }));
+  progress.clear();
+  RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));
+  const std::atomic<bool>* cancel = install_interrupt_handler();
+  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
+  request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
+  const auto result = perplexity(*model, *compute, request);
+  progress.clear();
+  if (compute->cancelled()) {
+    warn("interrupted");
+    return 130;
+  }
+  if (!result.ok()) return result.status();
+  print(f, request, *result);
+  return 0;
+}
+
+}  // namespace
+
+void register_eval(CLI::App& app, int* exit_code) {
+  CLI::App* eval = app.add_subcommand("eval", "measure quality");
+  eval->require_subcommand(1);
+  CLI::App* command = eval->add_subcommand(
+      "perplexity", "likelihood of a text, in one pass or after an evicted prefix");
+  auto flags = std::make_shared<PerplexityFlags>();
+  add_model_flags(*command, flags->model);
+  add_flag_value(*command, "-f,--file", flags->file, "text file, - for standard input");
+  add_flag_value(*command, "--prefix", flags->n_prefix,
+                 "tokens that are the prompt: the cache is evicted after them, the rest scored");
+  command->add_flag("--token-nll", flags->token_nll, "with --json: the value of every token");
+  command->add_flag("--json", flags->json, "JSON instead of text");
+  add_kv_flags(*command, flags->kv);
+  command->callback([=] {
+    const Result<int> code = run(*flags);
+    *exit_code = code.ok() ? *code : report(code.status());
+  });
+}
+
+}  // namespace restkv::cli

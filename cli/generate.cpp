@@ -1,0 +1,214 @@
+#include "cli/generate.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "cli/flags.h"
+#include "cli/runtime.h"
+#include "engine/generate.h"
+#include "model/gguf_check.h"
+
+namespace restkv::cli {
+namespace {
+
+struct GenerateFlags {
+  ModelFlags model;
+  KvFlags kv;
+  SamplingOptions sampling;
+  int64_t seed = -1;
+  int64_t n_predict = 512;
+  int64_t n_ctx = 0;
+  std::string prompt, file, system, grammar_file;
+  bool has_prompt = false;
+  std::vector<std::string> stop;
+  bool ignore_eos = false, json = false, raw = false;
+};
+
+void add_flags(CLI::App& app, GenerateFlags& f) {
+  add_model_flags(app, f.model);
+  app.add_option("-p,--prompt", f.prompt, "prompt, or the question about the text of -f");
+  app.add_option("-f,--file", f.file, "text file, - for standard input");
+  app.add_option("--system", f.system, "system message of the chat template");
+  add_flag_value(app, "-n,--n-predict", f.n_predict, "tokens to generate at most, -1: no limit");
+  add_flag_value(app, "-c,--ctx-size", f.n_ctx,
+                 "tokens of prompt and answer together, 0: no limit");
+  add_flag_value(app, "--temp", f.sampling.temperature, "temperature, 0: the likeliest token");
+  add_flag_value(app, "--top-k", f.sampling.top_k, "top-k, 0: off");
+  add_flag_value(app, "--top-p", f.sampling.top_p, "top-p, 1: off");
+  add_flag_value(app, "--min-p", f.sampling.min_p, "min-p, 0: off");
+  add_flag_value(app, "--repeat-penalty", f.sampling.repeat_penalty, "1: off");
+  add_flag_value(app, "--repeat-last-n", f.sampling.repeat_last_n, "tokens it looks back");
+  add_flag_value(app, "-s,--seed", f.seed, "random seed, -1: a new one each time");
+  app.add_option("--stop", f.stop, "string that ends the answer, may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--grammar-file", f.grammar_file, "GBNF grammar that the answer follows");
+  app.add_flag("--ignore-eos", f.ignore_eos, "go on after the model's end token");
+  app.add_flag("--raw", f.raw, "the prompt as it is, without the chat template");
+  app.add_flag("--json", f.json, "one JSON document on stdout instead of text");
+  add_kv_flags(app, f.kv);
+}
+
+Status check_ranges(const GenerateFlags& f) {
+  const auto range = [](const char* flag, double value, double low, double high) -> Status {
+    if (value >= low && value <= high) return {};
+    char text[160];
+    std::snprintf(text, sizeof text, "%s is %g, allowed: %g to %g", flag, value, low, high);
+    return Status::usage(text);
+  };
+  RESTKV_RETURN_IF_ERROR(range("--n-predict", f.n_predict, -1, 1e9));
+  RESTKV_RETURN_IF_ERROR(range("--ctx-size", f.n_ctx, 0, 1e9));
+  RESTKV_RETURN_IF_ERROR(range("--temp", f.sampling.temperature, 0, 100));
+  RESTKV_RETURN_IF_ERROR(range("--top-k", f.sampling.top_k, 0, 1e9));
+  RESTKV_RETURN_IF_ERROR(range("--top-p", f.sampling.top_p, 0, 1));
+  RESTKV_RETURN_IF_ERROR(range("--min-p", f.sampling.min_p, 0, 1));
+  RESTKV_RETURN_IF_ERROR(range("--repeat-penalty", f.sampling.repeat_penalty, 0.01, 100));
+  RESTKV_RETURN_IF_ERROR(range("--repeat-last-n", f.sampling.repeat_last_n, -1, 1e6));
+  RESTKV_RETURN_IF_ERROR(range("--seed", f.seed, -1, 4294967295.0));
+  for (const std::string& s : f.stop) {
+    if (s.empty()) return Status::usage("--stop is empty, it must have at least one character");
+  }
+  return {};
+}
+
+// The document of -f (or standard input), then the question of -p.
+Result<std::string> prompt_text(const GenerateFlags& f) {
+  if (!is_valid_utf8(f.prompt)) return Status::usage("--prompt is not valid UTF-8");
+  if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
+  if (f.has_prompt && f.file.empty()) return f.prompt;
+  RESTKV_ASSIGN_OR_RETURN(std::string text, read_text(f.file.empty() ? "-" : f.file));
+  if (!f.has_prompt) return text;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text + "\n\n" + f.prompt;
+}
+
+Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFlags& f,
+                                           const std::string& text) {
+  if (text.empty()) return Status::usage("the prompt is empty, it must have at least one character");
+  if (f.raw) return model.tokenizer().tokenize(text, true, true);
+  if (!model.tokenizer().has_chat_template()) {
+    warn("the model has no chat template, the prompt is taken as it is (--raw says so)");
+    return model.tokenizer().tokenize(text, true, true);
+  }
+  std::vector<ChatMessage> messages;
+  if (!f.system.empty()) messages.push_back({"system", f.system});
+  messages.push_back({"user", text});
+  return model.tokenizer().tokenize_chat(messages);
+}
+
+nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
+                               const GenerateResult& r, double load_ms) {
+  const double decode_tokens = static_cast<double>(r.tokens.size()) - 1;
+  return {
+      {"text", r.text},
+      {"prompt_tokens", r.prompt_tokens},
+      {"completion_tokens", r.tokens.size()},
+      {"finish_reason", r.finish_reason},
+      {"tokens", r.tokens},
+      {"kv",
+       {{"policy", f.kv.config.policy.name},
+        {"budget", f.kv.config.budget},
+        {"layer_budget", f.kv.layer_budget},
+        {"head_budget", f.kv.head_budget},
+        {"granularity", f.kv.granularity},
+        {"type", f.kv.type},
+        {"entries", r.kv_entries},
+        {"over_budget", r.kv_over_budget},
+        {"bytes", r.kv_bytes},
+        {"peak_bytes", r.kv_peak_bytes},
+        {"full_bytes", r.kv_full_bytes},
+        {"entries_per_layer", r.entries_per_layer}}},
+      {"timings_ms",
+       {{"load", load_ms},
+        {"prefill", r.prefill_ms},
+        {"eviction", r.eviction_ms},
+        {"first_token", r.first_token_ms},
+        {"decode", r.decode_ms}}},
+      {"tokens_per_second",
+       {{"prefill", r.prefill_ms > 0 ? 1000.0 * r.prompt_tokens / r.prefill_ms : 0.0},
+        {"decode", r.decode_ms > 0 && decode_tokens > 0 ? 1000.0 * decode_tokens / r.decode_ms
+                                                        : 0.0}}},
+      {"memory", {{"peak_rss_bytes", peak_rss_bytes()}}},
+      {"model", {{"family", model.family().arch}, {"path", model.path()}}},
+  };
+}
+
+Status prepare(const GenerateFlags& f, const Model& model, const std::string& text,
+               GenerateRequest* request) {
+  RESTKV_ASSIGN_OR_RETURN(request->prompt, prompt_tokens(model, f, text));
+  request->n_predict = f.n_predict;
+  request->n_ctx = f.n_ctx;
+  request->stop = f.stop;
+  request->ignore_eos = f.ignore_eos;
+  RESTKV_RETURN_IF_ERROR(check_request(*request));
+  if (request->prompt.size() > model.hparams().n_ctx_train) {
+    warn("the prompt has " + std::to_string(request->prompt.size()) +
+         " tokens, the model was trained on " + std::to_string(model.hparams().n_ctx_train));
+  }
+  return {};
+}
+
+Result<int> run(GenerateFlags& f) {
+  RESTKV_RETURN_IF_ERROR(check_ranges(f));
+  GenerateRequest request;
+  RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
+  RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  request.sampling = f.sampling;
+  if (f.seed >= 0) request.sampling.seed = static_cast<uint32_t>(f.seed);
+  if (!f.grammar_file.empty()) {
+    RESTKV_ASSIGN_OR_RETURN(request.sampling.grammar, read_text(f.grammar_file));
+  }
+  RESTKV_ASSIGN_OR_RETURN(const std::string text, prompt_text(f));
+
+  ProgressLine progress;
+  const auto start = std::chrono::steady_clock::now();
+  const auto path = model_path(f.model);
+  RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
+                          Model::load(path, [&](const char* stage) {
+                            progress.show("loading: " + std::string(stage));
+                          }));
+  const double load_ms = std::chrono::duration<double, std::milli>(
+                             std::chrono::steady_clock::now() - start).count();
+  progress.clear();
+  RESTKV_RETURN_IF_ERROR(prepare(f, *model, text, &request));
+
+  const std::atomic<bool>* cancel = install_interrupt_handler();
+  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
+  request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
+  if (!f.json) {
+    request.on_text = [&](std::string_view piece) {
+      progress.clear();
+      std::cout << piece << std::flush;
+    };
+  }
+  auto result = generate(*model, *compute, request);
+  progress.clear();
+  if (!result.ok()) {
+    if (!compute->cancelled()) return result.status();
+    warn("interrupted while reading the prompt");
+    return 130;
+  }
+  if (f.json) {
+    print_json(to_json(f, *model, *result, load_ms));
+  } else {
+    std::cout << std::endl;
+  }
+  return result->finish_reason == "interrupted" ? 130 : 0;
+}
+
+}  // namespace
+
+void register_generate(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("generate", "answer a prompt inside a fixed KV budget");
+  auto flags = std::make_shared<GenerateFlags>();
+  add_flags(*command, *flags);
+  command->callback([=] {
+    flags->has_prompt = command->count("--prompt") > 0;
+    const Result<int> code = run(*flags);
+    *exit_code = code.ok() ? *code : report(code.status());
+  });
+}
+
+}  // namespace restkv::cli

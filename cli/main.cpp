@@ -1,0 +1,47 @@
+// restkv: long prompts on an ordinary machine, inside a fixed KV budget. One file a command.
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/eval.h"
+#include "cli/generate.h"
+#include "cli/info.h"
+#include "cli/runtime.h"
+#include "cli/select.h"
+
+namespace {
+
+int run(int argc, char** argv) {
+  using namespace restkv;
+  CLI::App app("restkv: long prompts through GGUF models inside a fixed KV budget");
+  app.set_version_flag("--version", "restkv 0.1.0");
+  app.require_subcommand(1);
+  int exit_code = 0;
+  cli::register_generate(app, &exit_code);
+  cli::register_eval(app, &exit_code);
+  cli::register_info(app, &exit_code);
+  cli::register_select(app, &exit_code);
+  cli::quiet_libraries();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return cli::report(Status::usage(std::string(error.what()) + "; see restkv --help"));
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using restkv::Status;
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return restkv::cli::report(Status::capacity("not enough memory"));
+  } catch (const std::exception& error) {
+    return restkv::cli::report(Status::runtime(error.what()));
+  }
+}

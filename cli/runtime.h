@@ -1,0 +1,48 @@
+// What the process around a command needs: messages, progress, signals, input files.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/prefill.h"
+#include "restkv/status.h"
+
+namespace restkv::cli {
+
+// Quiets ggml and libllama, whose logs would mix with ours.
+void quiet_libraries();
+
+// Set by Ctrl-C; a second one ends the process at once.
+const std::atomic<bool>* install_interrupt_handler();
+
+// Prints "restkv: <message>" to stderr as one line and yields the exit code.
+int report(const Status& status);
+void warn(std::string_view message);
+
+// A progress line on stderr, on a terminal only.
+class ProgressLine {
+ public:
+  ProgressLine();
+  ~ProgressLine() { clear(); }
+  void show(const std::string& text);
+  void clear();
+  void prefill(const PrefillProgress& progress);
+
+ private:
+  bool terminal_ = false;
+  size_t width_ = 0;
+};
+
+// The whole file, "-" for standard input. Errors: model (unreadable, not UTF-8).
+Result<std::string> read_text(const std::string& path);
+
+size_t peak_rss_bytes();
+
+// JSON to stdout; strings that are not UTF-8 are repaired with U+FFFD.
+void print_json(const nlohmann::ordered_json& document);
+
+}  // namespace restkv::cli

@@ -1,0 +1,234 @@
+// What an eviction policy is: a pure function from what was observed of one KV-head group to
+// scores of its entries, plus a declaration of what it needs to be told.
+//
+// The path from observation to selection, the same for every policy:
+//   score (the policy) -> vote and smoothing (shared, in the order the policy declares)
+//   -> how many each head keeps (the budget split) -> top-k plus the protected entries (shared).
+//
+// This library knows nothing of models, files or engines: it works on plain tensors.
+// Thread safety: a policy is immutable; all its methods may be called concurrently.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "restkv/status.h"
+#include "restkv/tensor_view.h"
+
+namespace restkv {
+
+// Statistics that a policy may ask for; the engine computes those that are declared, no others.
+// Keys, positions and the head's shape are always there.
+enum class Statistic : uint32_t {
+  none = 0,
+  window_queries = 1u << 0,  // Observation::queries: the last W queries
+  values = 1u << 1,          // Observation::values
+  wo_factor = 1u << 2,       // Observation::wo_factor
+  column_sums = 1u << 3,     // Observation::column_sums, causal
+  column_sums_noncausal = 1u << 4,  // the same, masked in the last W x W corner only
+  query_moments = 1u << 5,   // Observation::query_mean and query_covariance
+  last_query = 1u << 6,      // Observation::queries: the last query alone, whatever W is
+};
+constexpr Statistic operator|(Statistic a, Statistic b) {
+  return static_cast<Statistic>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b));
+}
+constexpr bool has(Statistic set, Statistic one) {
+  return (static_cast<uint32_t>(set) & static_cast<uint32_t>(one)) != 0;
+}
+
+// Where the query heads of a group agree on one selection (granularity kv_head).
+enum class VotePoint {
+  before_smoothing,  // SnapKV, H2O, AdaKV
+  after_smoothing,   // ReST-KV: each query head has its own kernel and shift
+  layer,             // TOVA: one selection for all heads of the layer
+};
+enum class GroupVote { mean, max, sum, norm_mean };
+enum class Granularity { kv_head, query_head };
+enum class Protects { window, nothing };
+
+struct PolicyTraits {
+  std::string_view name;
+  Statistic needs = Statistic::none;
+  Protects protects = Protects::window;
+  VotePoint vote = VotePoint::after_smoothing;
+  // true: select_positions() replaces score() and smoothing; all heads of a layer alike.
+  bool position_only = false;
+  // Floats that live with every entry and are compacted with it (H2O's running sums), for each
+  // query head: GroupScores::entry_state goes out, Observation::entry_state comes back.
+  int state_per_entry = 0;
+};
+
+// State of one layer that lives as long as its cache (LaCache's cursor and grown budget). Only the
+// policy knows what the numbers mean; they are plain so that a session can save them.
+struct LayerState {
+  std::vector<int64_t> values;
+};
+
+// Where the entries stand that are being judged.
+struct LayerContext {
+  int32_t layer = 0;
+  int32_t n_layer = 1;
+  // B: entries kept per cached head, window included. score() gets what the user asked for, the
+  // same in every layer (ReST-KV's drift uses it under any layer split); select_positions() gets
+  // what the split gave this layer.
+  int64_t budget = 0;
+  int64_t window = 0;  // W: the policy's effective window
+};
+
+// One KV-head group of one layer as a policy sees it: borrowed, read-only.
+// n_entry differs from head to head once budgets are ragged. Views of undeclared statistics are
+// empty.
+struct Observation {
+  LayerContext context;
+  float attention_scale = 0.0f;              // usually 1 / sqrt(head_dim)
+  // [n_group][n_query][head_dim] after RoPE, oldest first; query i stands at entry
+  // n_entry - n_query + i. n_query is W, or 1 for Statistic::last_query.
+  TensorView<const float, 3> queries;
+  RowsView keys;                             // [n_entry][head_dim]  as cached
+  RowsView values;                           // [n_entry][head_dim]
+  std::span<const int32_t> positions;        // [n_entry]  original positions
+  TensorView<const float, 3> wo_factor;      // [n_group][head_dim][head_dim]  R_h, W_h = Q R_h
+  // [n_group][n_entry] softmax weights summed over the queries read since the policy last ran: the
+  // whole prompt at first, one query after a decoded token.
+  TensorView<const float, 2> column_sums;
+  // Of all queries before RoPE but the first 4, then rotated by the mean rotation of the next 512
+  // positions: the policy itself knows no RoPE.
+  TensorView<const float, 2> query_mean;        // [n_group][head_dim]
+  TensorView<const float, 3> query_covariance;  // [n_group][head_dim][head_dim]
+  // What the policy's last run left in GroupScores::entry_state, compacted with the cache, zeros
+  // for the entries that are new since; empty at the first run.
+  TensorView<const float, 3> entry_state;    // [n_group][n_entry][state_per_entry]
+  int32_t n_group = 1;                       // query heads that share this KV head
+
+  int64_t n_entry() const { return keys.n_row; }
+  int64_t n_past() const { return keys.n_row - context.window; }
+};
+
+// How one query head's raw scores are smoothed over the entries (policies.md, pooling).
+struct Smoothing {
+  enum class Kind { none, average, maximum, shifted_box };
+  Kind kind = Kind::none;
+  int64_t kernel = 1;   // odd
+  int64_t shift = 0;    // shifted_box: the box is centred on j + shift
+};
+
+// What score() yields for one group.
+struct GroupScores {
+  std::vector<float> raw;            // [n_group][n_scored], higher is kept
+  std::vector<Smoothing> smoothing;  // [n_group]
+  std::vector<double> drift;         // [n_group], adaptive smoothing only
+  int64_t n_scored = 0;              // n_past where the window is protected, else n_entry
+  std::vector<float> entry_state;    // [n_group][n_entry][state_per_entry], new; else empty
+
+  int64_t n_group() const { return static_cast<int64_t>(smoothing.size()); }
+};
+
+class EvictionPolicy {
+ public:
+  virtual ~EvictionPolicy() = default;
+  virtual PolicyTraits traits() const = 0;
+
+  // The window that this policy works with, of the one the user asked for. StreamingLLM's is
+  // budget - sinks.
+  virtual int64_t effective_window(int64_t window, int64_t budget) const {
+    (void)budget;
+    return window;
+  }
+
+  // False where the policy never touches this layer (L2Norm's first two).
+  virtual bool applies_to_layer(int32_t layer) const {
+    (void)layer;
+    return true;
+  }
+
+  // Scores of the entries that may be evicted. REQUIRES: !traits().position_only,
+  // n_entry > W >= 1, every declared statistic present. Errors: usage (an option that does not fit
+  // the window or budget), capacity (no memory for the statistics).
+  virtual Status score(const Observation& group, GroupScores* scores) const;
+
+  // The cache indices that stay, ascending; all of them where nothing is to be evicted. `state` is
+  // what make_layer_state() gave this layer. REQUIRES: traits().position_only. Errors: capacity (a
+  // budget too small for the policy).
+  virtual Result<std::vector<int32_t>> select_positions(const LayerContext& context,
+                                                        int64_t n_entry, LayerState* state) const;
+
+  // Value merging (CAM): new values [n_entry][head_dim] of one cached head, or nothing. Called
+  // before selection, so that what an evicted entry carried can live on. head_in_group: the query
+  // head that the cached head belongs to, -1 for one that the whole group shares.
+  virtual std::optional<std::vector<float>> merge_values(const Observation& group,
+                                                         int32_t head_in_group) const {
+    (void)group, (void)head_in_group;
+    return std::nullopt;
+  }
+
+  virtual std::unique_ptr<LayerState> make_layer_state() const { return nullptr; }
+};
+
+// Everything a user can set about a policy. Fields a policy does not know are ignored by it.
+// The defaults are the paper's runs (policies.md section 2), with smoothing kernel 21.
+struct PolicyOptions {
+  std::string name = "rest-kv";
+  int64_t window = 32;
+  int64_t kernel = 21;     // smoothing kernel, odd; the smallest one of adaptive smoothing
+  double alpha = 0.3;      // EMA weight of the newer row
+  double beta = 2000.0;    // scale of the adaptive smoothing
+  double tau = 1.0;        // exponent of the reconstruction distance, mode after
+  bool mode_before = false;
+  bool use_projection = true;
+  bool use_norm = false;   // mode before: divide by the length of the output
+  int64_t n_sink = -1;     // -1: the policy's own (StreamingLLM: 4, others: 0)
+  std::string temporal = "ema";        // ema, mean, inv-ema, none
+  // adaptive (rest-kv alone), avgpool, maxpool, none; empty: the policy's own (rest-kv: adaptive,
+  // snapkv: avgpool).
+  std::string spatial{};
+  std::string indicator = "reconstruction";  // reconstruction, attn, attn-v
+};
+
+// A policy by its command-line name, its options checked. Names: policy_names(), "full" among
+// them, which keeps every entry. Errors: usage, naming the option, its value and what is allowed.
+Result<std::unique_ptr<EvictionPolicy>> make_policy(const PolicyOptions& options);
+std::vector<std::string_view> policy_names();
+
+// ---- shared: vote, smoothing, selection ----------------------------------------------------
+
+struct SelectionOptions {
+  Granularity granularity = Granularity::kv_head;
+  GroupVote vote = GroupVote::mean;
+  int64_t n_sink = 0;  // forced sinks: the first entries, counted in the budget
+};
+
+// The scores that top-k sees: raw scores voted and smoothed in the policy's order.
+// Returns [n_sel][n_scored]: n_sel = n_group for query_head, 1 for kv_head and for
+// VotePoint::layer, which takes the joined groups of a layer and always votes.
+std::vector<float> vote_and_smooth(const GroupScores& scores, VotePoint point,
+                                   Granularity granularity, GroupVote vote);
+
+// All groups of a layer as one, for VotePoint::layer. REQUIRES: the same n_scored in each.
+GroupScores join_groups(std::span<const GroupScores> groups);
+
+// Cache indices kept of one selecting head, ascending: the n_keep best of scores[n_scored] (ties:
+// the lower position; NaN and +inf first), the first n_sink entries among them, plus every entry
+// from n_scored to n_entry (the protected window). REQUIRES: 0 <= n_sink <= n_keep; n_keep above
+// n_scored keeps everything.
+std::vector<int32_t> select_entries(std::span<const float> scores, int64_t n_keep, int64_t n_entry,
+                                    int64_t n_sink = 0);
+
+// PyramidKV (arXiv 2406.02069): entries of the past kept in layer `layer` of `n_layer`.
+// b = B - W, P = n_past, beta_p = 20 in the paper's code. policies.md section 4, without its middle
+// case (B <= L < 2b: every layer keeps b), which PyramidKV has and ReST-KV has not.
+// REQUIRES: 0 <= b <= n_past, 0 <= layer < n_layer, beta_p >= 1.
+int64_t pyramid_past_budget(int64_t b, int64_t n_past, int32_t layer, int32_t n_layer,
+                            double beta_p);
+
+// The upper triangular R_h [head_dim][head_dim] of W_h = Q R_h, from W_h [n_embd][head_dim]
+// (row stride in elements), so that |W_h e| = |R_h e|. policies.md section 2.6.
+// REQUIRES: row_stride >= head_dim >= 1, finite weights. Zeros are written below the diagonal.
+void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64_t row_stride,
+                       float* r_h);
+
+}  // namespace restkv

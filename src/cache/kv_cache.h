@@ -1,0 +1,85 @@
+// The ragged KV cache: every cached head of every layer has its own number of entries.
+//
+// One layer holds one packed buffer for K and one for V. Head h owns the rows
+// offset[h] .. offset[h] + count[h]; the rows up to offset[h+1] are room to grow. A row is
+// [head_dim] in the storage type. K is stored after RoPE; the original position of every entry is
+// kept beside it.
+//
+// Thread safety: none; one thread changes a cache at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cache/memory.h"
+#include "restkv/tensor_view.h"
+
+namespace restkv {
+
+class LayerCache {
+ public:
+  // Room for capacity[h] entries of head_dim in each cached head h.
+  static Result<LayerCache> allocate(std::span<const int32_t> capacity, int32_t head_dim,
+                                     std::shared_ptr<KvMeter> meter);
+
+  int32_t n_head() const { return static_cast<int32_t>(count_.size()); }
+  int32_t head_dim() const { return head_dim_; }
+  int32_t count(int32_t head) const { return count_[head]; }
+  int32_t capacity(int32_t head) const { return offset_[head + 1] - offset_[head]; }
+  int32_t offset(int32_t head) const { return offset_[head]; }
+  // Same count and evenly spaced: the layer is one plain 3-d tensor.
+  bool is_uniform() const;
+  size_t row_bytes() const { return static_cast<size_t>(head_dim_) * 2; }
+  // Bytes of the entries that are held, K and V, without the room to grow.
+  size_t used_bytes() const;
+
+  std::byte* k_data() const { return k_.data(); }
+  std::byte* v_data() const { return v_.data(); }
+  std::byte* k_row(int32_t head, int32_t entry) const { return k_.data() + row(head, entry); }
+  std::byte* v_row(int32_t head, int32_t entry) const { return v_.data() + row(head, entry); }
+  std::span<const int32_t> positions(int32_t head) const {
+    return {positions_.data() + offset_[head], static_cast<size_t>(count_[head])};
+  }
+
+  // Appends entries[i] of a scratch head (rows of K and V with their original positions) to `head`.
+  // REQUIRES: room for them; keys and values of the storage type.
+  void append_rows(int32_t head, const RowsView& keys, const RowsView& values,
+                   std::span<const int32_t> entries, int32_t first_position);
+
+  // Counts one more entry in every head, at `position`; the caller writes its rows.
+  // REQUIRES: room in every head.
+  void append_position(int32_t position);
+  // Takes the entry of the last append_position() back.
+  void drop_last();
+
+  // True when every head can take one more entry.
+  bool has_room() const;
+  // Makes room for n_more entries in every head, moving what is there.
+  Status reserve(int32_t n_more, const std::shared_ptr<KvMeter>& meter);
+
+ private:
+  size_t row(int32_t head, int32_t entry) const {
+    return (static_cast<size_t>(offset_[head]) + entry) * row_bytes();
+  }
+
+  int32_t head_dim_ = 0;
+  std::vector<int32_t> offset_;  // [n_head + 1]
+  std::vector<int32_t> count_;   // [n_head]
+  std::vector<int32_t> positions_;
+  KvBuffer k_, v_;
+};
+
+struct KvCache {
+  std::vector<LayerCache> layers;
+  int32_t next_position = 0;  // of the next token
+  std::shared_ptr<KvMeter> meter;
+
+  size_t used_bytes() const;
+  // Mean over the heads of each layer, rounded to the nearest.
+  std::vector<int64_t> entries_per_layer() const;
+  Status reserve(int32_t n_more);
+};
+
+}  // namespace restkv

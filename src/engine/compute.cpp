@@ -1,0 +1,58 @@
+#include "engine/compute.h"
+
+#include "ggml-cpu.h"
+
+namespace restkv {
+
+ggml_tensor* GraphBuild::wrap(ggml_type type, const void* data, int64_t ne0, int64_t ne1,
+                              int64_t ne2) const {
+  ggml_tensor* tensor = ggml_new_tensor_3d(ctx, type, ne0, ne1, ne2);
+  tensor->data = const_cast<void*>(data);
+  return tensor;
+}
+
+ggml_tensor* GraphBuild::wrap_strided(ggml_type type, const void* data, int64_t ne0, int64_t ne1,
+                                      int64_t ne2, size_t nb1, size_t nb2) const {
+  ggml_tensor* tensor = wrap(type, data, ne0, ne1, ne2);
+  tensor->nb[1] = nb1;
+  tensor->nb[2] = nb2;
+  tensor->nb[3] = nb2 * ne2;
+  return tensor;
+}
+
+Result<std::unique_ptr<Compute>> Compute::create(int n_threads, const std::atomic<bool>* cancel) {
+  auto compute = std::make_unique<Compute>();
+  compute->n_threads_ = n_threads;
+  compute->cancel_ = cancel;
+  compute->backend_.reset(ggml_backend_cpu_init());
+  if (!compute->backend_) return Status::runtime("ggml has no CPU backend");
+  ggml_backend_cpu_set_n_threads(compute->backend_.get(), n_threads);
+  if (cancel != nullptr) {
+    ggml_backend_cpu_set_abort_callback(
+        compute->backend_.get(),
+        [](void* flag) { return static_cast<const std::atomic<bool>*>(flag)->load(); },
+        const_cast<std::atomic<bool>*>(cancel));
+  }
+  compute->arena_.reset(ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
+  return compute;
+}
+
+Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&)>& build) {
+  const size_t bytes =
+      ggml_tensor_overhead() * max_nodes * 2 + ggml_graph_overhead_custom(max_nodes, false);
+  ggml_context_ptr ctx(ggml_init({bytes, nullptr, /*no_alloc=*/true}));
+  if (!ctx) return Status::capacity("no memory for a graph of " + std::to_string(max_nodes) + " nodes");
+  ggml_cgraph* graph = ggml_new_graph_custom(ctx.get(), max_nodes, false);
+  build({ctx.get(), graph});
+  if (!ggml_gallocr_alloc_graph(arena_.get(), graph)) {
+    return Status::capacity("no memory for the compute arena");
+  }
+  switch (ggml_backend_graph_compute(backend_.get(), graph)) {
+    case GGML_STATUS_SUCCESS: return {};
+    case GGML_STATUS_ABORTED: return Status::runtime("interrupted");
+    case GGML_STATUS_ALLOC_FAILED: return Status::capacity("no memory for the compute buffers");
+    default: return Status::runtime("ggml failed to compute the graph");
+  }
+}
+
+}  // namespace restkv

@@ -1,0 +1,189 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/decode.h"
+#include "engine/sampler.h"
+
+namespace restkv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Text that may still turn into a stop string, or into the rest of a UTF-8 character, is held back.
+class TextStream {
+ public:
+  TextStream(const std::vector<std::string>& stop,
+             const std::function<void(std::string_view)>& on_text)
+      : stop_(stop), on_text_(on_text) {}
+
+  // True when a stop string is complete; text() then ends before it.
+  bool append(const std::string& piece) {
+    text_ += piece;
+    size_t end = std::string::npos;
+    for (const std::string& s : stop_) {
+      // A stop string may begin in what was held back.
+      end = std::min(end, text_.find(s, released_));
+    }
+    if (end != std::string::npos) {
+      text_.resize(end);
+      flush(end);
+      return true;
+    }
+    flush(text_.size() - held_back());
+    return false;
+  }
+
+  void finish() { flush(text_.size()); }
+  const std::string& text() const { return text_; }
+
+ private:
+  size_t held_back() const {
+    size_t held = incomplete_utf8();
+    for (const std::string& s : stop_) {
+      for (size_t n = std::min(s.size() - 1, text_.size() - released_); n > held; --n) {
+        if (text_.compare(text_.size() - n, n, s, 0, n) == 0) {
+          held = n;
+          break;
+        }
+      }
+    }
+    return held;
+  }
+
+  size_t incomplete_utf8() const {
+    for (size_t n = 1; n <= std::min<size_t>(3, text_.size() - released_); ++n) {
+      const auto c = static_cast<unsigned char>(text_[text_.size() - n]);
+      if (c >= 0xC0) return (c >= 0xF0 ? 4u : c >= 0xE0 ? 3u : 2u) > n ? n : 0;
+      if (c < 0x80) return 0;
+    }
+    return 0;
+  }
+
+  void flush(size_t end) {
+    if (end <= released_) return;
+    if (on_text_) on_text_(std::string_view(text_).substr(released_, end - released_));
+    released_ = end;
+  }
+
+  const std::vector<std::string>& stop_;
+  const std::function<void(std::string_view)>& on_text_;
+  std::string text_;
+  size_t released_ = 0;
+};
+
+std::vector<int32_t> end_tokens(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (int32_t id = 0; id < tokenizer.n_vocab(); ++id) {
+    if (tokenizer.is_end(id)) ids.push_back(id);
+  }
+  return ids;
+}
+
+void report_cache(const Model& model, const CachePlan& plan, const KvCache& cache,
+                  GenerateResult* result) {
+  const HParams& hp = model.hparams();
+  result->kv_bytes = cache.used_bytes();
+  result->kv_full_bytes = size_t{2} * element_size(ElementType::f16) * result->prompt_tokens *
+                          hp.n_layer * hp.n_head_kv * hp.head_dim;
+  result->entries_per_layer = cache.entries_per_layer();
+  int64_t allowed = 0;
+  for (const LayerCache& layer : cache.layers) {
+    for (int32_t h = 0; h < layer.n_head(); ++h) result->kv_entries += layer.count(h);
+    allowed += layer.n_head() * std::min(plan.config.budget, result->prompt_tokens);
+  }
+  if (plan.policy != nullptr) {
+    result->kv_over_budget = std::max<int64_t>(0, result->kv_entries - allowed);
+  }
+}
+
+int64_t token_limit(const GenerateRequest& request) {
+  const int64_t n_prompt = static_cast<int64_t>(request.prompt.size());
+  int64_t limit = request.n_predict < 0 ? INT32_MAX - n_prompt : request.n_predict;
+  if (request.n_ctx > 0) limit = std::min(limit, request.n_ctx - n_prompt);
+  return limit;
+}
+
+}  // namespace
+
+Status check_request(const GenerateRequest& request) {
+  const int64_t n_prompt = static_cast<int64_t>(request.prompt.size());
+  if (n_prompt == 0) return Status::usage("the prompt is empty, it must have at least one token");
+  if (request.n_ctx > 0 && n_prompt > request.n_ctx) {
+    return Status::capacity("the prompt has " + std::to_string(n_prompt) +
+                            " tokens, the context (-c) holds " + std::to_string(request.n_ctx));
+  }
+  if (n_prompt > INT32_MAX / 2) {
+    return Status::capacity("the prompt has " + std::to_string(n_prompt) + " tokens, at most " +
+                            std::to_string(INT32_MAX / 2) + " are possible");
+  }
+  return {};
+}
+
+Result<GenerateResult> generate(const Model& model, Compute& compute,
+                                const GenerateRequest& request) {
+  RESTKV_RETURN_IF_ERROR(check_request(request));
+  RESTKV_ASSIGN_OR_RETURN(auto sampler, Sampler::create(request.sampling, model.tokenizer()));
+  std::vector<CachePlan> plans(1);
+  RESTKV_ASSIGN_OR_RETURN(plans[0], CachePlan::make(request.cache));
+
+  GenerateResult result;
+  result.prompt_tokens = static_cast<int64_t>(request.prompt.size());
+  const auto meter = std::make_shared<KvMeter>();
+  const auto start = Clock::now();
+  PrefillRequest prefill_request;
+  prefill_request.tokens = request.prompt;
+  prefill_request.plans = plans;
+  prefill_request.on_progress = request.on_progress;
+  RESTKV_ASSIGN_OR_RETURN(PrefillResult read, prefill(model, compute, prefill_request, meter));
+  KvCache cache = std::move(read.caches[0]);
+  result.prefill_ms = read.total_ms;
+  result.eviction_ms = read.eviction_ms;
+  report_cache(model, plans[0], cache, &result);
+
+  const std::vector<int32_t> banned =
+      request.ignore_eos ? end_tokens(model.tokenizer()) : std::vector<int32_t>();
+  TextStream stream(request.stop, request.on_text);
+  std::vector<float> logits = std::move(read.last_logits);
+  const int64_t limit = token_limit(request);
+  result.finish_reason = "length";
+  auto decode_start = Clock::now();
+  for (int64_t i = 0; i < limit; ++i) {
+    if (i > 0) {
+      const DecodeSlot slot{&cache, result.tokens.back()};
+      const Status status = decode(model, compute, {&slot, 1}, &logits);
+      if (!status.ok() && !compute.cancelled()) return status;
+    }
+    if (compute.cancelled()) {
+      result.finish_reason = "interrupted";
+      break;
+    }
+    RESTKV_ASSIGN_OR_RETURN(const int32_t token, sampler->sample(logits, banned));
+    sampler->accept(token);
+    if (i == 0) {
+      result.first_token_ms = ms_since(start);
+      decode_start = Clock::now();
+    }
+    if (model.tokenizer().is_end(token)) {
+      result.finish_reason = "stop";
+      break;
+    }
+    result.tokens.push_back(token);
+    if (stream.append(model.tokenizer().piece(token))) {
+      result.finish_reason = "stop";
+      break;
+    }
+  }
+  stream.finish();
+  result.decode_ms = ms_since(decode_start);
+  result.text = stream.text();
+  result.kv_peak_bytes = meter->peak_bytes();
+  return result;
+}
+
+}  // namespace restkv

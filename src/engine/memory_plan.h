@@ -1,0 +1,31 @@
+// What a run will need, known before it begins, so that a request that cannot fit is refused with a
+// figure instead of ending in the system's out-of-memory killer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "engine/evict.h"
+#include "model/hparams.h"
+#include "restkv/status.h"
+
+namespace restkv {
+
+struct MemoryPlan {
+  size_t kv_peak_bytes = 0;  // one full layer and every compressed cache
+  size_t hidden_bytes = 0;   // hidden states of the prompt
+  size_t work_bytes = 0;     // attention mask and the graph's arena, estimated from above
+  size_t total_bytes() const { return kv_peak_bytes + hidden_bytes + work_bytes; }
+};
+
+// For a prompt of n_token tokens.
+MemoryPlan plan_memory(const HParams& hparams, int64_t n_token, std::span<const CachePlan> plans);
+
+// What the system says it can still give; nothing where it does not say.
+std::optional<size_t> available_memory();
+
+// Error: capacity, when the plan is larger than what is available.
+Status check_memory(const MemoryPlan& plan, int64_t n_token);
+
+}  // namespace restkv

@@ -1,0 +1,24 @@
+// Which variant of the kernels runs on this machine.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "kernels/reconstruction.h"
+#include "kernels/window_attention.h"
+
+namespace restkv::kernels {
+
+struct KernelSet {
+  std::string_view name;  // ref, avx2, avx512
+  const WindowAttentionKernels* window_attention = nullptr;
+  const ReconstructionKernels* reconstruction = nullptr;
+};
+
+// All variants that this build has and this CPU can run, slowest first; ref is always there.
+std::span<const KernelSet> supported_kernels();
+
+// The fastest of them. Thread safe.
+const KernelSet& best_kernels();
+
+}  // namespace restkv::kernels

@@ -1,0 +1,9 @@
+#include "kernels/reconstruction_simd.h"
+
+namespace restkv::kernels {
+
+using Kernels = Reconstruction<8>;
+const ReconstructionKernels kReconstructionAvx2 = {Kernels::distance, Kernels::score_rows,
+                                                   Kernels::gram};
+
+}  // namespace restkv::kernels

@@ -1,0 +1,68 @@
+// Statistics of the observation window: attention rows of its queries over all keys of one KV
+// head, and what the policies derive from such rows (policies.md sections 1 and 2).
+//
+// Keys and values are converted to float tile by tile: no full float copy exists at any time.
+// Weights lie in padded rows: `stride` >= round_up(n_key, kRowAlign) floats apart, zeros beyond
+// n_key. All functions are pure and may be called concurrently with different outputs.
+#pragma once
+
+#include <cstdint>
+
+#include "restkv/tensor_view.h"
+
+namespace restkv::kernels {
+
+constexpr int64_t kRowAlign = 32;
+
+constexpr int64_t round_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// Floats of scratch that every function here and in reconstruction.h needs for this head width.
+constexpr int64_t scratch_floats(int64_t head_dim) {
+  return 4 * kRowAlign * round_up(head_dim, kRowAlign);
+}
+
+struct AttentionRows {
+  const float* queries = nullptr;  // [n_row][head_dim], head_dim = keys.n_col
+  int64_t n_row = 0;
+  const int64_t* visible = nullptr;  // [n_row] row r sees keys 0 .. visible[r] - 1, at least one
+  RowsView keys;                     // [n_key][head_dim]
+  float scale = 1.0f;                // factor of the dot products
+  float* weights = nullptr;          // out [n_row][stride], see above
+  int64_t stride = 0;
+  float* scratch = nullptr;  // [scratch_floats(head_dim)]
+};
+
+struct AttentionOutput {
+  const float* weights = nullptr;  // [n_row][stride]
+  int64_t stride = 0;
+  int64_t n_row = 0;
+  RowsView values;           // [n_entry][head_dim]
+  int64_t n_entry = 0;       // the first n_entry values take part
+  float* output = nullptr;   // out [n_row][head_dim]
+  float* scratch = nullptr;  // [scratch_floats(head_dim)]
+};
+
+struct WindowAttentionKernels {
+  // Softmax over the visible keys of every row; weights beyond the visible ones are 0.
+  void (*attention_rows)(const AttentionRows& args);
+
+  // output[r] = sum over j < n_entry of weights[r][j] * values[j].
+  void (*attention_output)(const AttentionOutput& args);
+
+  // out[j] = a * row[j] + b * out[j] for j < n.
+  void (*blend)(const float* row, float a, float b, int64_t n, float* out);
+
+  // The sum of the positions of the k largest of weights[n]; ties: the lower position.
+  // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable.
+  int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k);
+};
+
+// The plain loops that the others are tested against.
+extern const WindowAttentionKernels kWindowAttentionRef;
+// AVX2, FMA and F16C; AVX-512 F, BW, DQ and VL. Only on x86-64 builds.
+extern const WindowAttentionKernels kWindowAttentionAvx2;
+extern const WindowAttentionKernels kWindowAttentionAvx512;
+
+}  // namespace restkv::kernels

@@ -1,0 +1,9 @@
+#include "kernels/window_attention_simd.h"
+
+namespace restkv::kernels {
+
+using Kernels = WindowAttention<8>;
+const WindowAttentionKernels kWindowAttentionAvx2 = {
+    Kernels::attention_rows, Kernels::attention_output, Kernels::blend, Kernels::top_position_sum};
+
+}  // namespace restkv::kernels

@@ -1,0 +1,266 @@
+// The window-attention kernels for a register of N floats; see simd.h for the rules.
+#pragma once
+
+#include "kernels/simd.h"
+#include "kernels/window_attention.h"
+
+namespace restkv::kernels {
+namespace {  // NOLINT: internal linkage on purpose, see simd.h
+
+template <int N>
+class WindowAttention {
+  using F = typename Simd<N>::F;
+  using I = typename Simd<N>::I;
+  using U = typename Simd<N>::U;
+  static constexpr int64_t kTile = Simd<N>::kTile;
+  static constexpr int kRows = Simd<N>::kRows;
+
+ public:
+  static void attention_rows(const AttentionRows& args) {
+    for (int64_t first = 0; first < args.keys.n_row; first += kTile) {
+      const int64_t left = args.keys.n_row - first;
+      Tile<N>::pack_transposed(args.keys, first, left < kTile ? left : kTile, args.scratch);
+      int64_t r = 0;
+      for (; r + kRows <= args.n_row; r += kRows)
+        dot_products<kRows>(args, r, first);
+      for (; r < args.n_row; ++r)
+        dot_products<1>(args, r, first);
+    }
+    for (int64_t r = 0; r < args.n_row; ++r) {
+      softmax(args.weights + r * args.stride, args.visible[r], args.keys.n_row, args.scale);
+    }
+  }
+
+  static void attention_output(const AttentionOutput& args) {
+    const int64_t d = args.values.n_col;
+    for (int64_t i = 0; i < args.n_row * d; ++i)
+      args.output[i] = 0.0f;
+    // Sums of a tile first, then the sum of tiles: rounding grows with the root of the length.
+    for (int64_t first = 0; first < args.n_entry; first += kValueTile) {
+      const int64_t left = args.n_entry - first;
+      const int64_t count = left < kValueTile ? left : kValueTile;
+      Tile<N>::pack_rows(args.values, first, count, args.scratch);
+      int64_t r = 0;
+      for (; r + kRows <= args.n_row; r += kRows)
+        add_values<kRows>(args, r, first, count);
+      for (; r < args.n_row; ++r)
+        add_values<1>(args, r, first, count);
+    }
+  }
+
+  static void blend(const float* row, float a, float b, int64_t n, float* out) {
+    int64_t j = 0;
+    for (; j + N <= n; j += N)
+      store(out + j, a * load<F>(row + j) + b * load<F>(out + j));
+    for (; j < n; ++j)
+      out[j] = a * row[j] + b * out[j];
+  }
+
+  // Weights are not negative, so their bits order as integers. Bisects the bits of the k-th
+  // largest until few candidates are left, which are then ranked one by one.
+  static int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
+    int32_t low = 0;                          // at least k weights are >= low
+    int32_t high = max_bits(weights, n) + 1;  // fewer than k are >= high
+    int64_t n_low = n;
+    int64_t n_high = 0;
+    while (high - low > 1 && n_low - n_high > kFew) {
+      const int32_t middle = low + (high - low) / 2;
+      const int64_t count = count_from(weights, n, middle);
+      (count >= k ? low : high) = middle;
+      (count >= k ? n_low : n_high) = count;
+    }
+    return sum_from(weights, n, high) + rank_between(weights, n, low, high, k - n_high);
+  }
+
+ private:
+  static constexpr int64_t kValueTile = 64;
+  static constexpr int64_t kFew = 24;
+
+  // Raw dot products of R rows with the tile of keys at `first`.
+  template <int R>
+  static void dot_products(const AttentionRows& args, int64_t r, int64_t first) {
+    const int64_t d = args.keys.n_col;
+    F acc[R][2] = {};
+    multiply(args.queries + r * d, d, 1, args.scratch, kTile, d, acc);
+    for (int i = 0; i < R; ++i) {
+      float* out = args.weights + (r + i) * args.stride + first;
+      store(out, acc[i][0]);
+      store(out + N, acc[i][1]);
+    }
+  }
+
+  template <int R>
+  static void add_values(const AttentionOutput& args, int64_t r, int64_t first, int64_t count) {
+    const int64_t d = args.values.n_col;
+    const int64_t d_padded = (d + kTile - 1) / kTile * kTile;
+    for (int64_t c = 0; c < d; c += kTile) {
+      F acc[R][2] = {};
+      multiply(args.weights + r * args.stride + first, args.stride, 1, args.scratch + c, d_padded,
+               count, acc);
+      for (int i = 0; i < R; ++i) {
+        float sums[kTile];
+        store(sums, acc[i][0]);
+        store(sums + N, acc[i][1]);
+        float* out = args.output + (r + i) * d + c;
+        const int64_t left = d - c < kTile ? d - c : kTile;
+        for (int64_t l = 0; l < left; ++l)
+          out[l] += sums[l];
+      }
+    }
+  }
+
+  // e^x for x <= 0, within 2 units in the last place; 0 below -87.
+  [[gnu::always_inline]] static inline F exp_negative(F x) {
+    const F magic = F{} + 12582912.0f;  // adding it rounds to an integer
+    const F shifted = x * 1.44269504f + magic;
+    const F n = shifted - magic;
+    const F r = x - n * 0.693359375f - n * -2.12194440e-4f;
+    F p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    // Unsigned: where x is far below -87 the sum wraps, and is not used.
+    const F power = (F)(((U)shifted << 23) + (U)p);
+    const F zero{};
+    const F bounded = x < -87.0f ? zero : power;
+    return x == x ? bounded : x;  // a NaN stays one
+  }
+
+  static void softmax(float* row, int64_t n_visible, int64_t n_key, float scale) {
+    const int64_t n_padded = round_up_to_align(n_key);
+    for (int64_t j = n_visible; j < n_padded; ++j)
+      row[j] = -__builtin_inff();
+    const int64_t end = (n_visible + N - 1) / N * N;
+    F largest = load<F>(row);
+    for (int64_t j = N; j < end; j += N) {
+      const F x = load<F>(row + j);
+      largest = x > largest ? x : largest;
+    }
+    float top = largest[0];
+    for (int i = 1; i < N; ++i)
+      top = largest[i] > top ? largest[i] : top;
+
+    F total{};
+    for (int64_t j = 0; j < end; j += N) {
+      const F e = exp_negative((load<F>(row + j) - top) * scale);
+      store(row + j, e);
+      total += e;
+    }
+    const float inverse = 1.0f / lane_sum(total);
+    for (int64_t j = 0; j < end; j += N)
+      store(row + j, load<F>(row + j) * inverse);
+    for (int64_t j = end; j < n_padded; ++j)
+      row[j] = 0.0f;
+  }
+
+  static constexpr int64_t round_up_to_align(int64_t n) {
+    return (n + kRowAlign - 1) / kRowAlign * kRowAlign;
+  }
+
+  static int32_t bits_of(float weight) {
+    int32_t bits;
+    __builtin_memcpy(&bits, &weight, sizeof(bits));
+    return bits;
+  }
+
+  static int32_t max_bits(const float* weights, int64_t n) {
+    I largest{};
+    int64_t j = 0;
+    for (; j + N <= n; j += N) {
+      const I bits = load<I>(weights + j);
+      largest = bits > largest ? bits : largest;
+    }
+    int32_t top = 0;
+    for (int i = 0; i < N; ++i)
+      top = largest[i] > top ? largest[i] : top;
+    for (; j < n; ++j)
+      top = bits_of(weights[j]) > top ? bits_of(weights[j]) : top;
+    return top < INT32_MAX ? top : INT32_MAX - 1;  // a NaN may have any bits
+  }
+
+  static int64_t count_from(const float* weights, int64_t n, int32_t threshold) {
+    I counts[4] = {};
+    int64_t j = 0;
+    for (; j + 4 * N <= n; j += 4 * N) {
+      for (int i = 0; i < 4; ++i)
+        counts[i] -= load<I>(weights + j + i * N) >= threshold;
+    }
+    int64_t count = lane_sum(counts[0] + counts[1] + counts[2] + counts[3]);
+    for (; j < n; ++j)
+      count += bits_of(weights[j]) >= threshold ? 1 : 0;
+    return count;
+  }
+
+  // The sum of the positions of all weights >= threshold.
+  static int64_t sum_from(const float* weights, int64_t n, int32_t threshold) {
+    I lane{};
+    for (int i = 0; i < N; ++i)
+      lane[i] = i;
+    int64_t total = 0;
+    int64_t j = 0;
+    while (j + N <= n) {
+      // 32 bits hold the offsets of one stretch; the 64-bit base is added per stretch.
+      const int64_t base = j;
+      I offsets{};
+      I counts{};
+      I offset = lane;
+      for (int step = 0; step < 1024 && j + N <= n; ++step, j += N, offset += N) {
+        const I chosen = load<I>(weights + j) >= threshold;
+        offsets += offset & chosen;
+        counts -= chosen;
+      }
+      total += lane_sum(offsets) + base * lane_sum(counts);
+    }
+    for (; j < n; ++j)
+      total += bits_of(weights[j]) >= threshold ? j : 0;
+    return total;
+  }
+
+  // The sum of the positions of the k best weights in low .. high - 1, the lower position first
+  // among equals. Either they are few, or all are equal.
+  static int64_t rank_between(const float* weights, int64_t n, int32_t low, int32_t high,
+                              int64_t k) {
+    int32_t bits[kFew];
+    int64_t positions[kFew];
+    int64_t n_kept = 0;
+    int64_t total = 0;
+    const auto visit = [&](int64_t j) {
+      const int32_t b = bits_of(weights[j]);
+      if (b < low || b >= high) return;
+      if (high - low == 1) {
+        if (k > 0) total += j, --k;
+        return;
+      }
+      int64_t at = n_kept++;
+      for (; at > 0 && bits[at - 1] < b; --at) {
+        bits[at] = bits[at - 1];
+        positions[at] = positions[at - 1];
+      }
+      bits[at] = b;
+      positions[at] = j;
+    };
+    int64_t j = 0;
+    for (; j + N <= n; j += N) {
+      const I block = load<I>(weights + j);
+      uint32_t inside = lane_mask((block >= low) & (block < high));
+      for (; inside != 0; inside &= inside - 1)
+        visit(j + __builtin_ctz(inside));
+    }
+    for (; j < n; ++j)
+      visit(j);
+    for (int64_t i = 0; i < k && i < n_kept; ++i)
+      total += positions[i];
+    return total;
+  }
+
+  // One bit for each lane of a comparison's result.
+  static uint32_t lane_mask(I v) {
+    if constexpr (N == 16) return _mm512_movepi32_mask((__m512i)v);
+    if constexpr (N == 8) return _mm256_movemask_ps((__m256)v);
+  }
+};
+
+}  // namespace
+}  // namespace restkv::kernels

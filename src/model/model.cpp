@@ -1,0 +1,98 @@
+#include "model/model.h"
+
+#include <map>
+
+#include "model/gguf_check.h"
+#include "model/vocab_check.h"
+
+namespace restkv {
+namespace {
+
+std::string describe_types(ggml_context* tensors) {
+  std::map<std::string, int> count;
+  for (ggml_tensor* t = ggml_get_first_tensor(tensors); t != nullptr;
+       t = ggml_get_next_tensor(tensors, t)) {
+    ++count[ggml_type_name(t->type)];
+  }
+  std::string text;
+  for (const auto& [type, n] : count) {
+    text += (text.empty() ? "" : ", ") + type + " " + std::to_string(n);
+  }
+  return text;
+}
+
+// Hyper-parameters, family, tensors and tokenizer metadata of an open file.
+Status check_content(ModelFile* file) {
+  const auto supported = family_names();
+  RESTKV_ASSIGN_OR_RETURN(file->hparams, read_hparams(file->metadata.get(), supported));
+  file->family = find_family(file->hparams.arch);
+  RESTKV_RETURN_IF_ERROR(check_tensors(file->tensors.get(), file->hparams,
+                                       file->family->tensors(file->hparams)));
+  return check_vocab(file->metadata.get());
+}
+
+}  // namespace
+
+Result<ModelFile> ModelFile::open(const std::string& path) {
+  RESTKV_RETURN_IF_ERROR(check_gguf_file(path));
+  ModelFile file;
+  file.path = path;
+  ggml_context* tensors = nullptr;
+  file.metadata.reset(gguf_init_from_file(path.c_str(), {/*no_alloc=*/true, &tensors}));
+  file.tensors.reset(tensors);
+  if (!file.metadata || !file.tensors) return Status::model(path + ": ggml rejects this file");
+  const Status content = check_content(&file);
+  if (!content.ok()) return Status(content.kind(), path + ": " + content.message());
+  const int64_t name = gguf_find_key(file.metadata.get(), "general.name");
+  if (name >= 0 && gguf_get_kv_type(file.metadata.get(), name) == GGUF_TYPE_STRING) {
+    file.name = printable(gguf_get_val_str(file.metadata.get(), name));
+  }
+  file.weight_types = describe_types(file.tensors.get());
+  for (ggml_tensor* t = ggml_get_first_tensor(tensors); t != nullptr;
+       t = ggml_get_next_tensor(tensors, t)) {
+    file.weight_bytes += ggml_nbytes(t);
+  }
+  return file;
+}
+
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path,
+                                                 const Progress& progress) {
+  RESTKV_ASSIGN_OR_RETURN(ModelFile file, ModelFile::open(path));
+  auto model = std::make_shared<Model>();
+  model->path_ = path;
+  model->hparams_ = file.hparams;
+  model->family_ = file.family;
+  if (progress) progress("tokenizer");
+  RESTKV_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::load(path));
+  if (model->tokenizer_->n_vocab() != static_cast<int32_t>(file.hparams.n_vocab)) {
+    return Status::model(path + ": the tokenizer has " +
+                         std::to_string(model->tokenizer_->n_vocab()) +
+                         " tokens, token_embd.weight has " + std::to_string(file.hparams.n_vocab) +
+                         " rows; they must be equal");
+  }
+  if (progress) progress("weights");
+  RESTKV_ASSIGN_OR_RETURN(model->weights_,
+                          Weights::load(path, file.metadata.get(), std::move(file.tensors)));
+  const Weights& weights = *model->weights_;
+  for (uint32_t l = 0; l < file.hparams.n_layer; ++l) {
+    model->layers_.push_back(bind_layer(weights, static_cast<int32_t>(l)));
+  }
+  model->token_embd_ = weights.plain("token_embd.weight");
+  model->output_norm_ = weights.plain("output_norm.weight");
+  model->output_ = weights.matrix("output.weight");
+  if (model->output_ == nullptr) model->output_ = weights.matrix("token_embd.weight");
+  model->output_bias_ = weights.plain("output.bias");
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+ggml_tensor* Model::embed(const GraphContext& g, ggml_tensor* ids) const {
+  ggml_tensor* x = ggml_get_rows(g.ctx, token_embd_, ids);
+  const float scale = family_->embedding_scale(hparams_);
+  return scale == 1.0f ? x : ggml_scale(g.ctx, x, scale);
+}
+
+ggml_tensor* Model::head(const GraphContext& g, ggml_tensor* hidden) const {
+  return linear(g, output_, output_bias_, rms_norm(g, hidden, output_norm_));
+}
+
+}  // namespace restkv

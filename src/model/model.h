@@ -1,0 +1,65 @@
+// A model that is ready to run: hyper-parameters, weights, family and tokenizer of one GGUF file.
+//
+// Thread safety: read-only after load(); any number of sessions may share it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "model/families/registry.h"
+#include "model/hparams.h"
+#include "model/tokenizer.h"
+#include "model/weights.h"
+
+namespace restkv {
+
+// What a file says of itself, without its weights being touched.
+struct ModelFile {
+  std::string path;
+  HParams hparams;
+  const Family* family = nullptr;
+  gguf_context_ptr metadata;
+  ggml_context_ptr tensors;  // shapes and types, no data
+  size_t weight_bytes = 0;
+  std::string name;        // general.name, may be empty
+  std::string weight_types;  // "Q4_1 210, F32 61"
+
+  // Every check of the file that needs no weights. Error: model.
+  static Result<ModelFile> open(const std::string& path);
+};
+
+class Model {
+ public:
+  // stage: "weights", "tokenizer". Called before each.
+  using Progress = std::function<void(const char* stage)>;
+  static Result<std::shared_ptr<const Model>> load(const std::string& path,
+                                                   const Progress& progress = {});
+
+  const HParams& hparams() const { return hparams_; }
+  const Family& family() const { return *family_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Weights& weights() const { return *weights_; }
+  const LayerWeights& layer(int32_t l) const { return layers_[l]; }
+  const std::string& path() const { return path_; }
+  int32_t n_group() const {
+    return static_cast<int32_t>(hparams_.n_head / hparams_.n_head_kv);
+  }
+
+  // hidden [n_token][n_embd] of token ids [n_token].
+  ggml_tensor* embed(const GraphContext& g, ggml_tensor* ids) const;
+  // logits [n_row][n_vocab] of hidden rows [n_row][n_embd].
+  ggml_tensor* head(const GraphContext& g, ggml_tensor* hidden) const;
+
+ private:
+  std::string path_;
+  HParams hparams_;
+  const Family* family_ = nullptr;
+  std::unique_ptr<Weights> weights_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::vector<LayerWeights> layers_;
+  ggml_tensor *token_embd_ = nullptr, *output_norm_ = nullptr, *output_ = nullptr,
+              *output_bias_ = nullptr;
+};
+
+}  // namespace restkv

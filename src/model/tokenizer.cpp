@@ -1,0 +1,145 @@
+#include "model/tokenizer.h"
+
+#include <algorithm>
+#include <climits>
+
+#include "model/deep_stack.h"
+
+namespace restkv {
+namespace {
+
+// Stands for the content of message i while the template is applied, so that template and content
+// can be told apart afterwards. Nothing but letters, for templates that trim their content.
+std::string placeholder(size_t i) { return "RESTKVMESSAGE" + std::to_string(i) + "END"; }
+
+bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
+
+}  // namespace
+
+bool is_valid_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[i + k]); };
+    const unsigned char lead = byte(0);
+    const size_t n = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (n > 1 && (lead < 0xC2 || lead > 0xF4)) return false;
+    if (i + n > text.size()) return false;
+    for (size_t k = 1; k < n; ++k) {
+      if (!is_continuation(byte(k))) return false;
+    }
+    // Overlong forms, surrogates, and code points past U+10FFFF.
+    if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) ||
+        (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) {
+      return false;
+    }
+    i += n;
+  }
+  return true;
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string& path) {
+  auto tokenizer = std::make_unique<Tokenizer>();
+  llama_model_params params = llama_model_default_params();
+  params.vocab_only = true;
+  tokenizer->model_.reset(llama_model_load_from_file(path.c_str(), params));
+  if (!tokenizer->model_) {
+    return Status::model(path + ": libllama rejects the tokenizer of this file");
+  }
+  const char* text = llama_model_chat_template(tokenizer->model_.get(), nullptr);
+  if (text != nullptr) tokenizer->template_ = text;
+  return tokenizer;
+}
+
+Result<std::vector<int32_t>> Tokenizer::tokenize(std::string_view text, bool add_special,
+                                                 bool parse_special) const {
+  if (text.size() > INT_MAX / 2) {
+    return Status::capacity("a text of " + std::to_string(text.size()) +
+                            " bytes is longer than the tokenizer takes (" +
+                            std::to_string(INT_MAX / 2) + ")");
+  }
+  std::vector<int32_t> ids(text.size() + 8);
+  const auto call = [&] {
+    return llama_tokenize(vocab(), text.data(), static_cast<int32_t>(text.size()), ids.data(),
+                          static_cast<int32_t>(ids.size()), add_special, parse_special);
+  };
+  int32_t n = 0;
+  RESTKV_RETURN_IF_ERROR(run_for_text(text.size(), [&] {
+    n = call();
+    if (n < 0 && n != INT32_MIN) {
+      ids.resize(-n);
+      n = call();
+    }
+  }));
+  if (n < 0) return Status::capacity("the text has more tokens than the tokenizer can count");
+  ids.resize(n);
+  return ids;
+}
+
+std::string Tokenizer::piece(int32_t token) const {
+  std::string out(64, '\0');
+  int32_t n = llama_token_to_piece(vocab(), token, out.data(), out.size(), 0, false);
+  if (n < 0) {
+    out.resize(-n);
+    n = llama_token_to_piece(vocab(), token, out.data(), out.size(), 0, false);
+  }
+  out.resize(std::max(n, 0));
+  return out;
+}
+
+std::string Tokenizer::detokenize(const std::vector<int32_t>& tokens) const {
+  std::string out;
+  for (int32_t token : tokens) out += piece(token);
+  return out;
+}
+
+Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
+    const std::vector<ChatMessage>& messages) const {
+  std::vector<std::string> stand_ins;
+  for (size_t i = 0; i < messages.size(); ++i) stand_ins.push_back(placeholder(i));
+  std::vector<llama_chat_message> chat;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    chat.push_back({messages[i].role.c_str(), stand_ins[i].c_str()});
+  }
+  std::string text(4096 + template_.size(), '\0');
+  int32_t n = llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true,
+                                        text.data(), text.size());
+  if (n > static_cast<int32_t>(text.size())) {
+    text.resize(n);
+    n = llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true, text.data(),
+                                  text.size());
+  }
+  if (n < 0) {
+    return Status::model("the model's chat template is none that libllama knows; --raw goes "
+                         "without a template");
+  }
+  text.resize(n);
+
+  std::vector<int32_t> ids;
+  bool first = true;
+  const auto append = [&](std::string_view part, bool from_template) -> Status {
+    if (part.empty()) return {};
+    RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> more, tokenize(part, first, from_template));
+    // A template that writes its own BOS must not get a second one.
+    if (first && more.size() > 1 && more[0] == llama_vocab_bos(vocab()) && more[1] == more[0]) {
+      more.erase(more.begin());
+    }
+    ids.insert(ids.end(), more.begin(), more.end());
+    first = false;
+    return {};
+  };
+  size_t at = 0;
+  while (at < text.size()) {
+    size_t next = std::string::npos, which = 0;
+    for (size_t i = 0; i < stand_ins.size(); ++i) {
+      const size_t found = text.find(stand_ins[i], at);
+      if (found < next) next = found, which = i;
+    }
+    const size_t end = next == std::string::npos ? text.size() : next;
+    RESTKV_RETURN_IF_ERROR(append(std::string_view(text).substr(at, end - at), true));
+    if (next == std::string::npos) break;
+    RESTKV_RETURN_IF_ERROR(append(messages[which].content, false));
+    at = next + stand_ins[which].size();
+  }
+  return ids;
+}
+
+}  // namespace restkv

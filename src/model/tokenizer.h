@@ -1,0 +1,52 @@
+// Text to token ids and back, chat templates: libllama's, loaded without weights.
+//
+// Thread safety: read-only after load().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llama-cpp.h"
+#include "restkv/status.h"
+
+namespace restkv {
+
+struct ChatMessage {
+  std::string role;  // system, user, assistant
+  std::string content;
+};
+
+class Tokenizer {
+ public:
+  // REQUIRES: the file has passed the checks of gguf_check.h and hparams.h.
+  static Result<std::unique_ptr<Tokenizer>> load(const std::string& path);
+
+  // add_special: BOS (and EOS) where the model wants them. parse_special: text such as
+  // "<|im_start|>" becomes the special token; off for what a user typed.
+  Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_special,
+                                        bool parse_special) const;
+  std::string piece(int32_t token) const;
+  std::string detokenize(const std::vector<int32_t>& tokens) const;
+
+  bool is_end(int32_t token) const { return llama_vocab_is_eog(vocab(), token); }
+  int32_t n_vocab() const { return llama_vocab_n_tokens(vocab()); }
+  bool has_chat_template() const { return !template_.empty(); }
+
+  // The ids of a conversation that ends where the assistant is to speak. Only the template's own
+  // text is parsed for special tokens: what the messages hold stays plain text.
+  // Error: model, when the file's template is none that libllama knows.
+  Result<std::vector<int32_t>> tokenize_chat(const std::vector<ChatMessage>& messages) const;
+
+  const llama_vocab* vocab() const { return llama_model_get_vocab(model_.get()); }
+
+ private:
+  llama_model_ptr model_;
+  std::string template_;
+};
+
+bool is_valid_utf8(std::string_view text);
+
+}  // namespace restkv

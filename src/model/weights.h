@@ -1,0 +1,64 @@
+// The weights of a model: the file mapped read-only, and the tensors that the CPU backend wants in
+// a layout of its own ("repack" buffers) copied once, as libllama does by default.
+//
+// Thread safety: read-only after load().
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ggml-backend.h"
+#include "ggml-cpp.h"
+#include "ggml.h"
+#include "gguf.h"
+#include "model/hparams.h"
+#include "restkv/status.h"
+
+namespace restkv {
+
+// A read-only mapping of a whole file.
+class MappedFile {
+ public:
+  static Result<std::unique_ptr<MappedFile>> open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  MappedFile(std::byte* data, size_t size) : data_(data), size_(size) {}
+  std::byte* data_;
+  size_t size_;
+};
+
+class Weights {
+ public:
+  // REQUIRES: the file has passed check_gguf_file and check_tensors.
+  // Errors: model, capacity (no memory for repacked weights).
+  static Result<std::unique_ptr<Weights>> load(const std::string& path, gguf_context* metadata,
+                                               ggml_context_ptr tensors);
+
+  // The tensor as an operand of a matrix product; nullptr when the file does not have it.
+  ggml_tensor* matrix(const std::string& name) const;
+  // The tensor as it lies in the file (element-wise operands, rows to look up, dequantisation).
+  ggml_tensor* plain(const std::string& name) const;
+
+  // Row-major float copy of a 2-d tensor of the file: [ne1][ne0].
+  std::vector<float> dequantize(const std::string& name) const;
+
+ private:
+  Status repack();
+
+  std::unique_ptr<MappedFile> file_;
+  ggml_backend_buffer_ptr file_buffer_;
+  ggml_context_ptr tensors_;                         // views of the file
+  std::vector<ggml_context_ptr> repacked_contexts_;  // one a buffer type
+  std::vector<ggml_backend_buffer_ptr> repacked_buffers_;
+  std::unordered_map<std::string, ggml_tensor*> repacked_;
+};
+
+}  // namespace restkv

@@ -1,0 +1,55 @@
+// R_h by Cholesky factorisation of the Gram matrix W_h^T W_h, in double (policies.md section 2.6).
+// Squaring the condition number costs half of double's digits, which leaves all of float's.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/check.h"
+#include "kernels/dispatch.h"
+#include "restkv/policy.h"
+
+namespace restkv {
+namespace {
+
+// Relative to the largest diagonal element; directions below it are rounding noise.
+constexpr double kMinPivot = 1e-13;
+
+// The upper triangle of gram [d][stride] becomes R with R^T R = gram. A pivot that vanished (W_h
+// of lower rank) gives a row of zeros.
+void factorise(double* gram, int64_t d, int64_t stride) {
+  double largest = 0.0;
+  for (int64_t i = 0; i < d; ++i)
+    largest = std::max(largest, gram[i * stride + i]);
+  for (int64_t i = 0; i < d; ++i) {
+    double* row = gram + i * stride;
+    const bool vanished = !(row[i] > kMinPivot * largest);
+    const double scale = vanished ? 0.0 : 1.0 / std::sqrt(row[i]);
+    for (int64_t j = i; j < d; ++j)
+      row[j] *= scale;
+    for (int64_t r = i + 1; r < d; ++r) {
+      const double factor = row[r];
+      for (int64_t j = r; j < d; ++j)
+        gram[r * stride + j] -= factor * row[j];
+    }
+  }
+}
+
+}  // namespace
+
+void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64_t row_stride,
+                       float* r_h) {
+  RESTKV_CHECK(head_dim >= 1 && row_stride >= head_dim && n_embd >= 1);
+  const int64_t stride = kernels::round_up(head_dim, kernels::kRowAlign);
+  std::vector<double> gram(head_dim * stride);
+  std::vector<double> scratch(kernels::kRowAlign * stride);
+  kernels::best_kernels().reconstruction->gram(w_h, n_embd, head_dim, row_stride, gram.data(),
+                                               stride, scratch.data());
+  factorise(gram.data(), head_dim, stride);
+  for (int64_t r = 0; r < head_dim; ++r) {
+    for (int64_t c = 0; c < head_dim; ++c) {
+      r_h[r * head_dim + c] = c < r ? 0.0f : static_cast<float>(gram[r * stride + c]);
+    }
+  }
+}
+
+}  // namespace restkv

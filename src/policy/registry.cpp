@@ -1,0 +1,59 @@
+// Every policy by its command-line name. A new policy adds its line here and nothing elsewhere.
+#include <array>
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+#include "policy/factories.h"
+#include "restkv/policy.h"
+
+namespace restkv {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  PolicyResult (*make)(const PolicyOptions& options);
+};
+
+constexpr std::array kPolicies = {
+    Entry{"full", make_full},
+    Entry{"rest-kv", make_rest_kv},
+    Entry{"snapkv", make_snapkv},
+    Entry{"streaming-llm", make_streaming_llm},
+};
+
+}  // namespace
+
+std::vector<std::string_view> policy_names() {
+  std::vector<std::string_view> names;
+  names.reserve(kPolicies.size());
+  for (const Entry& entry : kPolicies)
+    names.push_back(entry.name);
+  return names;
+}
+
+PolicyResult make_policy(const PolicyOptions& options) {
+  std::string list;
+  for (const Entry& entry : kPolicies) {
+    if (entry.name == options.name) return entry.make(options);
+    if (!list.empty()) list += ", ";
+    list += entry.name;
+  }
+  return Status::usage("--kv-policy is '" + options.name + "', it must be one of " + list);
+}
+
+Status EvictionPolicy::score(const Observation& group, GroupScores* scores) const {
+  (void)group, (void)scores;
+  RESTKV_CHECK(!"score() of a policy that has none");
+  return {};
+}
+
+Result<std::vector<int32_t>> EvictionPolicy::select_positions(const LayerContext& context,
+                                                              int64_t n_entry,
+                                                              LayerState* state) const {
+  (void)context, (void)n_entry, (void)state;
+  RESTKV_CHECK(!"select_positions() of a policy that has none");
+  return std::vector<int32_t>();
+}
+
+}  // namespace restkv
