@@ -2,19 +2,18 @@
 
 #include <vector>
 
+#include "core/cpu.h"
+
 namespace restkv::kernels {
 namespace {
 
 std::vector<KernelSet> find_supported() {
   std::vector<KernelSet> found = {{"ref", &kWindowAttentionRef, &kReconstructionRef}};
 #ifdef RESTKV_X86_KERNELS
-  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-                    __builtin_cpu_supports("f16c") != 0;
-  const bool avx512 =
-      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-  if (avx2) found.push_back({"avx2", &kWindowAttentionAvx2, &kReconstructionAvx2});
-  if (avx512) found.push_back({"avx512", &kWindowAttentionAvx512, &kReconstructionAvx512});
+  if (cpu_has_avx2()) found.push_back({"avx2", &kWindowAttentionAvx2, &kReconstructionAvx2});
+  if (cpu_has_avx512()) {
+    found.push_back({"avx512", &kWindowAttentionAvx512, &kReconstructionAvx512});
+  }
 #endif
   return found;
 }
@@ -22,8 +21,8 @@ std::vector<KernelSet> find_supported() {
 }  // namespace
 
 std::span<const KernelSet> supported_kernels() {
-  static const std::vector<KernelSet> supported = find_supported();
-  return supported;
+  static const std::vector<KernelSet> kSupported = find_supported();
+  return kSupported;
 }
 
 const KernelSet& best_kernels() {

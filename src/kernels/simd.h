@@ -9,6 +9,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <utility>  // types alone: see below
 
 #include "kernels/window_attention.h"
 
@@ -81,7 +82,6 @@ template <typename V, int R, typename T>
 template <int N>
 class Tile {
   using F = typename Simd<N>::F;
-  using I = typename Simd<N>::I;
 
  public:
   // out [n_col][kTile]: column l is row first + l; columns from count on are zero.
@@ -138,25 +138,27 @@ class Tile {
     return static_cast<const float*>(rows.data)[offset];
   }
 
+  // Lane l of the result: a's where bit K of l is clear, else b's lane l - K (the low half of each
+  // pair of blocks); or the same one block further on (the high half).
+  template <int K, bool kHigh, int... L>
+  [[gnu::always_inline]] static inline F interleave(F a, F b, std::integer_sequence<int, L...>) {
+    if constexpr (kHigh) return __builtin_shufflevector(a, b, ((L & K) == 0 ? L + K : N + L)...);
+    return __builtin_shufflevector(a, b, ((L & K) == 0 ? L : N + L - K)...);
+  }
+
   // Swaps ever larger off-diagonal blocks: log2(N) rounds of N shuffles.
+  template <int K = 1>
   [[gnu::always_inline]] static inline void transpose(F (&block)[N]) {
-#pragma GCC unroll 4
-    for (int k = 1; k < N; k *= 2) {
-      I low{};
-      I high{};
-      for (int l = 0; l < N; ++l) {
-        low[l] = (l & k) == 0 ? l : N + l - k;
-        high[l] = (l & k) == 0 ? l + k : N + l;
-      }
+    using Lanes = std::make_integer_sequence<int, N>;
 #pragma GCC unroll 16
-      for (int i = 0; i < N; ++i) {
-        if ((i & k) != 0) continue;
-        const F a = block[i];
-        const F b = block[i + k];
-        block[i] = __builtin_shuffle(a, b, low);
-        block[i + k] = __builtin_shuffle(a, b, high);
-      }
+    for (int i = 0; i < N; ++i) {
+      if ((i & K) != 0) continue;
+      const F a = block[i];
+      const F b = block[i + K];
+      block[i] = interleave<K, false>(a, b, Lanes());
+      block[i + K] = interleave<K, true>(a, b, Lanes());
     }
+    if constexpr (2 * K < N) transpose<2 * K>(block);
   }
 };
 

@@ -125,7 +125,7 @@ class WindowAttention {
     const F power = (F)(((U)shifted << 23) + (U)p);
     const F zero{};
     const F bounded = x < -87.0f ? zero : power;
-    return x == x ? bounded : x;  // a NaN stays one
+    return x == x ? bounded : x;  // NOLINT(misc-redundant-expression): a NaN stays one
   }
 
   static void softmax(float* row, int64_t n_visible, int64_t n_key, float scale) {

@@ -33,7 +33,8 @@ void Drift::add(const RowBlock& block) {
 }
 
 double Drift::quotient(int64_t head, double beta) const {
-  const double count = static_cast<double>(n_top_) * static_cast<double>(n_query_ / 2);
+  const int64_t half = n_query_ / 2;
+  const double count = static_cast<double>(n_top_) * static_cast<double>(half);
   return static_cast<double>(difference_[head]) / (count * beta);
 }
 

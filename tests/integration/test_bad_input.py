@@ -381,15 +381,17 @@ class BadInputTest(unittest.TestCase):
     def test_select(self):
         self.assertEqual(run("select", self.golden(), "--json").returncode, 0)
         for changes, words in [
-            ({"policy": "nosuch"}, "nosuch"), ({"policy": None}, "golden.policy"),
+            ({"policy": None}, "golden.policy"),
             ({"budget": 8}, "budget"), ({"budget": -1}, "budget"), ({"window": 7}, "window"),
             ({"window": 0}, "window"), ({"kernel_size": 4}, "kernel"), ({"n_head_kv": 3}, "n_head"),
-            ({"n_head": 0}, "n_head"), ({"head_dim": 2**30}, "head_dim"), ({"q": None}, "\"q\""),
-            ({"length": 1000}, "\"k\""), ({"k": (2, 95, 16)}, "\"k\""),
-            ({"wo": (32, 63)}, "\"wo\""), ({"alpha": float("nan")}, "alpha"),
+            ({"n_head": 0}, "n_head"), ({"head_dim": 2**30}, "head_dim"), ({"q": None}, "'q'"),
+            ({"length": 1000}, "'k'"), ({"k": (2, 95, 16)}, "'k'"),
+            ({"wo": (32, 63)}, "'wo'"), ({"alpha": float("nan")}, "alpha"),
         ]:
             with self.subTest(changes=changes):
                 self.expect(REJECTED, words, "select", self.golden(**changes), "--json")
+        # A policy that this version does not have: the file may be right, the request is not.
+        self.expect(USAGE, "nosuch", "select", self.golden(policy="nosuch"))
         good = self.golden().read_bytes()
         for cut in (0, 3, 30, 500, len(good) - 1):
             with self.subTest(cut=cut):

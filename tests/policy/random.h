@@ -20,6 +20,7 @@ inline std::vector<float> random_floats(int64_t count, uint32_t seed, float scal
 
 inline std::vector<uint16_t> to_halves(const std::vector<float>& values) {
   std::vector<uint16_t> halves;
+  halves.reserve(values.size());
   for (float value : values)
     halves.push_back(float_to_half(value));
   return halves;
@@ -28,6 +29,7 @@ inline std::vector<uint16_t> to_halves(const std::vector<float>& values) {
 // The values that binary16 can hold nearest to `values`.
 inline std::vector<float> rounded_to_half(const std::vector<float>& values) {
   std::vector<float> rounded;
+  rounded.reserve(values.size());
   for (float value : values)
     rounded.push_back(half_to_float(float_to_half(value)));
   return rounded;
