@@ -9,9 +9,8 @@
 namespace restkv {
 namespace {
 
-constexpr int64_t kBlockFloats = int64_t{1} << 20;  // 4 MiB: stays near the cores
-constexpr int64_t kMinRows = 4;
-constexpr int64_t kRowStep = 8;  // what the widest register block takes
+constexpr int64_t kBlockFloats = int64_t{1} << 18;  // 1 MiB: half of a second-level cache
+constexpr int64_t kRowStep = 8;                     // what the widest register block takes
 
 // Rows a power of two apart would share a few sets of the first-level cache: an odd multiple of
 // kRowAlign spreads them.
@@ -20,9 +19,8 @@ int64_t row_stride(int64_t n_entry) {
 }
 
 int64_t rows_per_block(int64_t n_group, int64_t stride, int64_t n_row) {
-  int64_t rows = kBlockFloats / (n_group * stride);
-  if (rows > kRowStep) rows -= rows % kRowStep;
-  return std::clamp(rows, std::min(kMinRows, n_row), n_row);
+  const int64_t rows = kBlockFloats / (n_group * stride) / kRowStep * kRowStep;
+  return std::clamp(rows, std::min(kRowStep, n_row), n_row);
 }
 
 // Attention of rows first .. first + count - 1 of all heads at once: the keys' tiles are

@@ -26,8 +26,9 @@ struct RowBlock {
 enum class RowOrder { oldest_first, newest_first };
 
 // Calls visit for every window query from `first_row` on of every head of the group. The blocks of
-// one head come in the given order; within a block the rows always lie oldest first. At most a few
-// MiB (at least 4 rows) of weights exist at a time. REQUIRES: group.queries and group.keys.
+// one head come in the given order; within a block the rows always lie oldest first. At most 1 MiB
+// of weights exists at a time, or 8 rows of every head where that is more. REQUIRES: group.queries
+// and group.keys.
 void for_each_row_block(const Observation& group, RowOrder order, int64_t first_row,
                         const std::function<void(const RowBlock&)>& visit);
 
