@@ -58,6 +58,7 @@ Result<int> run(const PerplexityFlags& f) {
                           }));
   progress.clear();
   RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));
+  warn_beyond_training("text", request.tokens.size(), model->hparams());
   const std::atomic<bool>* cancel = install_interrupt_handler();
   RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
@@ -69,6 +70,7 @@ Result<int> run(const PerplexityFlags& f) {
   }
   if (!result.ok()) return result.status();
   print(f, request, *result);
+  RESTKV_RETURN_IF_ERROR(flush_output());
   return 0;
 }
 
@@ -87,6 +89,7 @@ void register_eval(CLI::App& app, int* exit_code) {
   command->add_flag("--token-nll", flags->token_nll, "with --json: the value of every token");
   command->add_flag("--json", flags->json, "JSON instead of text");
   add_kv_flags(*command, flags->kv);
+  finish_options(*command);
   command->callback([=] {
     const Result<int> code = run(*flags);
     *exit_code = code.ok() ? *code : report(code.status());

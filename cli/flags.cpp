@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -31,19 +32,20 @@ Status require_only(const std::string& flag, const std::string& value, const std
 
 }  // namespace
 
-CLI::Option* with_environment(CLI::Option* option) {
-  std::string name = option->get_name(false, true);
-  const std::string longest = option->get_lnames().empty() ? "" : option->get_lnames().front();
-  if (longest.empty()) return option;
-  std::string variable = "RESTKV_";
-  for (const char c : longest) {
-    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+void finish_options(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_lnames().empty() || option->get_lnames().front() == "help") continue;
+    std::string variable = "RESTKV_";
+    for (const char c : option->get_lnames().front()) {
+      variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    option->envname(variable);
+    if (option->get_expected_max() <= 1) option->take_last();
   }
-  return option->envname(variable);
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  with_environment(app.add_option("-m,--model", flags.path, "GGUF file (default: SmolLM2-135M)"));
+  app.add_option("-m,--model", flags.path, "GGUF file (default: SmolLM2-135M)");
   add_flag_value(app, "-t,--threads", flags.n_threads, "threads, 0: one for each core");
   add_flag_value(app, "--kernels", flags.kernels,
                  "auto, or ggml: ggml's own kernels everywhere, for logits like llama.cpp's");
@@ -101,8 +103,8 @@ void add_kv_flags(CLI::App& app, KvFlags& flags) {
   group(add_flag_value(app, "--kv-granularity", flags.granularity, "kv-head or query-head"));
   group(add_flag_value(app, "--kv-group", flags.vote,
                        "how a group of query heads votes: mean, max, sum, norm-mean"));
-  group(with_environment(app.add_option("--kv-sink", policy.n_sink,
-                                        "first entries that always stay (streaming-llm: 4)")));
+  group(app.add_option("--kv-sink", policy.n_sink,
+                       "first entries that always stay (streaming-llm: 4)"));
   group(add_flag_value(app, "--kv-layer-budget", flags.layer_budget, "uniform"));
   group(add_flag_value(app, "--kv-head-budget", flags.head_budget, "uniform"));
   group(add_flag_value(app, "--kv-type", flags.type, "f16"));
@@ -132,6 +134,10 @@ Result<CacheConfig> cache_config(const KvFlags& flags) {
   RESTKV_RETURN_IF_ERROR(require_only("--kv-schedule", flags.schedule, "prompt"));
   RESTKV_RETURN_IF_ERROR(require_only("--kv-positions", flags.positions, "original"));
   config.policy.use_projection = !flags.no_projection;
+  if (config.policy.n_sink < -1) {
+    return Status::usage("--kv-sink is " + std::to_string(config.policy.n_sink) +
+                         ", it must be at least 0 (-1: the policy's own)");
+  }
   if (config.policy.name != "streaming-llm" && config.policy.n_sink > 0) {
     config.selection.n_sink = config.policy.n_sink;
   }

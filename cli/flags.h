@@ -11,17 +11,16 @@
 
 namespace restkv::cli {
 
-// Adds an option that the environment can set too: --kv-budget reads RESTKV_KV_BUDGET.
-template <typename T>
-CLI::Option* add_flag_value(CLI::App& app, const std::string& names, T& value,
-                            const std::string& help);
-CLI::Option* with_environment(CLI::Option* option);
-
+// Adds an option whose help shows its default.
 template <typename T>
 CLI::Option* add_flag_value(CLI::App& app, const std::string& names, T& value,
                             const std::string& help) {
-  return with_environment(app.add_option(names, value, help)->capture_default_str());
+  return app.add_option(names, value, help)->capture_default_str();
 }
+
+// What holds for every option of a command, once all are added: the environment can set it
+// (--kv-budget reads RESTKV_KV_BUDGET), and of a repeated one the last counts.
+void finish_options(CLI::App& app);
 
 struct ModelFlags {
   std::string path;  // empty: the default model

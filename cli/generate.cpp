@@ -43,12 +43,14 @@ void add_flags(CLI::App& app, GenerateFlags& f) {
   add_flag_value(app, "--repeat-last-n", f.sampling.repeat_last_n, "tokens it looks back");
   add_flag_value(app, "-s,--seed", f.seed, "random seed, -1: a new one each time");
   app.add_option("--stop", f.stop, "string that ends the answer, may be repeated")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--grammar-file", f.grammar_file, "GBNF grammar that the answer follows");
   app.add_flag("--ignore-eos", f.ignore_eos, "go on after the model's end token");
   app.add_flag("--raw", f.raw, "the prompt as it is, without the chat template");
   app.add_flag("--json", f.json, "one JSON document on stdout instead of text");
   add_kv_flags(app, f.kv);
+  finish_options(app);
 }
 
 Status check_ranges(const GenerateFlags& f) {
@@ -143,10 +145,7 @@ Status prepare(const GenerateFlags& f, const Model& model, const std::string& te
   request->stop = f.stop;
   request->ignore_eos = f.ignore_eos;
   RESTKV_RETURN_IF_ERROR(check_request(*request));
-  if (request->prompt.size() > model.hparams().n_ctx_train) {
-    warn("the prompt has " + std::to_string(request->prompt.size()) +
-         " tokens, the model was trained on " + std::to_string(model.hparams().n_ctx_train));
-  }
+  warn_beyond_training("prompt", request->prompt.size(), model.hparams());
   return {};
 }
 
@@ -195,6 +194,7 @@ Result<int> run(GenerateFlags& f) {
   } else {
     std::cout << std::endl;
   }
+  RESTKV_RETURN_IF_ERROR(flush_output());
   return result->finish_reason == "interrupted" ? 130 : 0;
 }
 

@@ -104,7 +104,7 @@ Status run(const InfoFlags& f) {
   } else {
     print_table(file, n_ctx, f.budget);
   }
-  return {};
+  return flush_output();
 }
 
 }  // namespace
@@ -116,6 +116,7 @@ void register_info(CLI::App& app, int* exit_code) {
   add_flag_value(*command, "-c,--ctx-size", flags->n_ctx, "prompt length, 0: the trained context");
   add_flag_value(*command, "--kv-budget", flags->budget, "entries per cached head");
   command->add_flag("--json", flags->json, "JSON instead of a table");
+  finish_options(*command);
   command->callback([=] {
     const Status status = run(*flags);
     *exit_code = status.ok() ? 0 : report(status);

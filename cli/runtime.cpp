@@ -58,6 +58,18 @@ void warn(std::string_view message) {
   std::cerr << "restkv: warning: " << one_line(message) << std::endl;
 }
 
+void warn_beyond_training(std::string_view what, size_t n_token, const HParams& hparams) {
+  if (n_token <= hparams.n_ctx_train) return;
+  warn("the " + std::string(what) + " has " + std::to_string(n_token) +
+       " tokens, the model was trained on " + std::to_string(hparams.n_ctx_train));
+}
+
+Status flush_output() {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::cout.good()) return {};
+  return Status::runtime("standard output could not be written");
+}
+
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void ProgressLine::show(const std::string& text) {

@@ -23,6 +23,12 @@ const std::atomic<bool>* install_interrupt_handler();
 int report(const Status& status);
 void warn(std::string_view message);
 
+// Longer than the model was trained on: allowed, but said.
+void warn_beyond_training(std::string_view what, size_t n_token, const HParams& hparams);
+
+// Everything written to stdout has arrived. Error: runtime (a full disk, a closed pipe).
+Status flush_output();
+
 // A progress line on stderr, on a terminal only.
 class ProgressLine {
  public:

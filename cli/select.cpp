@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/flags.h"
 #include "cli/golden_select.h"
+#include "cli/runtime.h"
 
 namespace restkv::cli {
 namespace {
@@ -54,7 +56,7 @@ Status run_select(const SelectOptions& options) {
   RESTKV_ASSIGN_OR_RETURN(const GoldenCase c, read_golden_case(file));
   RESTKV_ASSIGN_OR_RETURN(const GoldenSelection selection, run_golden_case(c));
   options.json ? print_json(c, selection) : print_table(c, selection);
-  return {};
+  return flush_output();
 }
 
 }  // namespace
@@ -64,10 +66,10 @@ void register_select(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("select", "Run a policy on saved tensors (GGUF)");
   command->add_option("file", options->path, "saved tensors")->required();
   command->add_flag("--json", options->json, "one JSON document on stdout");
+  finish_options(*command);
   command->callback([options, exit_code] {
     const Status status = run_select(*options);
-    if (!status.ok()) std::cerr << "restkv: " << status.message() << '\n';
-    *exit_code = status.ok() ? 0 : restkv::exit_code(status.kind());
+    *exit_code = status.ok() ? 0 : report(status);
   });
 }
 

@@ -25,6 +25,7 @@ PROGRAM = os.environ.get("RESTKV_BIN", str(ROOT / "build" / "restkv"))
 DEFAULT_MODEL = ROOT / ".deps" / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 HAYSTACK = pathlib.Path("/usr/share/common-licenses/GPL-3")
 N_PREDICT = 12
+DEEPEST = 0.9  # where the fact may stand: what is in the last window every policy keeps
 
 # What to run, and the share of right answers it must reach, or must not exceed.
 CONFIGS = {
@@ -104,7 +105,7 @@ def essay_prompt(rng: random.Random, n_token: int, haystack: list[str]) -> tuple
         sentences.append(haystack[(start + len(sentences)) % len(haystack)])
         room -= estimate_tokens(sentences[-1]) + 0.2
     for fact in needles:
-        sentences.insert(rng.randint(0, len(sentences)), needle(*fact))
+        sentences.insert(rng.randint(0, int(DEEPEST * len(sentences))), needle(*fact))
     key, value = rng.choice(needles)
     return INTRODUCTION + " ".join(sentences) + QUESTION.format(key=key), value
 
@@ -116,7 +117,7 @@ def needles_prompt(rng: random.Random, n_token: int, _haystack: list[str]) -> tu
     while room > 0:
         pairs.append(facts.words())
         room -= estimate_tokens(needle(*pairs[-1])) + 1
-    key, value = rng.choice(pairs)
+    key, value = rng.choice(pairs[:int(DEEPEST * len(pairs))])
     text = "\n".join(needle(*pair) for pair in pairs)
     return INTRODUCTION + text + QUESTION.format(key=key), value
 
@@ -130,7 +131,7 @@ def json_prompt(rng: random.Random, n_token: int, _haystack: list[str]) -> tuple
         key, value = facts.identifier()
         pairs.append((key, value))
         room -= estimate_tokens(f'"{key}": "{value}", ')
-    key, value = rng.choice(pairs)
+    key, value = rng.choice(pairs[:int(DEEPEST * len(pairs))])
     return f'{head}{json.dumps(dict(pairs))}\n\nKey: "{key}"\nThe value of "{key}" is: "', value
 
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "engine/decode.h"
 #include "engine/sampler.h"
 
 namespace restkv {
 namespace {
+
+constexpr int32_t kNoToken = -1;
 
 using Clock = std::chrono::steady_clock;
 
@@ -163,13 +166,14 @@ Result<GenerateResult> generate(const Model& model, Compute& compute,
       result.finish_reason = "interrupted";
       break;
     }
-    RESTKV_ASSIGN_OR_RETURN(const int32_t token, sampler->sample(logits, banned));
-    sampler->accept(token);
+    const std::optional<int32_t> drawn = sampler->sample(logits, banned);
+    const int32_t token = drawn.value_or(kNoToken);
+    if (drawn) sampler->accept(token);
     if (i == 0) {
       result.first_token_ms = ms_since(start);
       decode_start = Clock::now();
     }
-    if (model.tokenizer().is_end(token)) {
+    if (!drawn || model.tokenizer().is_end(token)) {
       result.finish_reason = "stop";
       break;
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ class Sampler {
   static Result<std::unique_ptr<Sampler>> create(const SamplingOptions& options,
                                                  const Tokenizer& tokenizer);
 
-  // The token drawn from logits [n_vocab]. `banned` are never drawn. Error: runtime, when the
-  // grammar leaves no token.
-  Result<int32_t> sample(std::span<const float> logits, std::span<const int32_t> banned = {});
+  // The token drawn from logits [n_vocab], or nothing when the grammar allows none but the banned
+  // ones: the text is complete. `banned` are never drawn.
+  std::optional<int32_t> sample(std::span<const float> logits,
+                                std::span<const int32_t> banned = {});
   // Tells grammar and penalties what was taken.
   void accept(int32_t token);
 
