@@ -17,6 +17,7 @@ struct PerplexityFlags {
   std::string file = "-";
   int64_t n_prefix = 0;
   bool token_nll = false, json = false;
+  bool kv_flags_given = false;
 };
 
 void print(const PerplexityFlags& f, const PerplexityRequest& request,
@@ -58,8 +59,11 @@ Result<int> run(const PerplexityFlags& f) {
                           }));
   progress.clear();
   RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));
+  if (f.n_prefix == 0 && f.kv_flags_given) {
+    warn("without --prefix nothing is evicted, the --kv flags have no effect");
+  }
   warn_beyond_training("text", request.tokens.size(), model->hparams());
-  const std::atomic<bool>* cancel = install_interrupt_handler();
+  const std::atomic<bool>* cancel = begin_interruptible();
   RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
   const auto result = perplexity(*model, *compute, request);
@@ -91,6 +95,7 @@ void register_eval(CLI::App& app, int* exit_code) {
   add_kv_flags(*command, flags->kv);
   finish_options(*command);
   command->callback([=] {
+    flags->kv_flags_given = any_kv_flag_but_full(*command, flags->kv);
     const Result<int> code = run(*flags);
     *exit_code = code.ok() ? *code : report(code.status());
   });

@@ -48,7 +48,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("-m,--model", flags.path, "GGUF file (default: SmolLM2-135M)");
   add_flag_value(app, "-t,--threads", flags.n_threads, "threads, 0: one for each core");
   add_flag_value(app, "--kernels", flags.kernels,
-                 "auto, or ggml: ggml's own kernels everywhere, for logits like llama.cpp's");
+                 "auto, or ggml: ggml's own kernels in the graph; the same for now");
 }
 
 std::string model_path(const ModelFlags& flags) {
@@ -110,6 +110,13 @@ void add_kv_flags(CLI::App& app, KvFlags& flags) {
   group(add_flag_value(app, "--kv-type", flags.type, "f16"));
   group(add_flag_value(app, "--kv-schedule", flags.schedule, "prompt"));
   group(add_flag_value(app, "--kv-positions", flags.positions, "original"));
+}
+
+bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags) {
+  if (flags.config.policy.name == "full") return false;
+  return std::ranges::any_of(app.get_options(), [](const CLI::Option* option) {
+    return option->get_group() == "KV cache" && option->count() > 0;
+  });
 }
 
 Result<CacheConfig> cache_config(const KvFlags& flags) {

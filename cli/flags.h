@@ -45,6 +45,8 @@ struct KvFlags {
   bool no_projection = false;
 };
 void add_kv_flags(CLI::App& app, KvFlags& flags);
+// True when the command line asks for something that only an eviction would show.
+bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags);
 // Errors: usage (a value that is not one of the allowed), capacity (budget).
 Result<CacheConfig> cache_config(const KvFlags& flags);
 

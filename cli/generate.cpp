@@ -30,7 +30,7 @@ struct GenerateFlags {
 void add_flags(CLI::App& app, GenerateFlags& f) {
   add_model_flags(app, f.model);
   app.add_option("-p,--prompt", f.prompt, "prompt, or the question about the text of -f");
-  app.add_option("-f,--file", f.file, "text file, - for standard input");
+  app.add_option("-f,--file", f.file, "text file, - for standard input (the document, beside -p)");
   app.add_option("--system", f.system, "system message of the chat template");
   add_flag_value(app, "-n,--n-predict", f.n_predict, "tokens to generate at most, -1: no limit");
   add_flag_value(app, "-c,--ctx-size", f.n_ctx,
@@ -67,7 +67,7 @@ Status check_ranges(const GenerateFlags& f) {
   RESTKV_RETURN_IF_ERROR(range("--top-p", f.sampling.top_p, 0, 1));
   RESTKV_RETURN_IF_ERROR(range("--min-p", f.sampling.min_p, 0, 1));
   RESTKV_RETURN_IF_ERROR(range("--repeat-penalty", f.sampling.repeat_penalty, 0.01, 100));
-  RESTKV_RETURN_IF_ERROR(range("--repeat-last-n", f.sampling.repeat_last_n, -1, 1e6));
+  RESTKV_RETURN_IF_ERROR(range("--repeat-last-n", f.sampling.repeat_last_n, 0, 1e6));
   RESTKV_RETURN_IF_ERROR(range("--seed", f.seed, -1, 4294967295.0));
   for (const std::string& s : f.stop) {
     if (s.empty()) return Status::usage("--stop is empty, it must have at least one character");
@@ -80,8 +80,12 @@ Result<std::string> prompt_text(const GenerateFlags& f) {
   if (!is_valid_utf8(f.prompt)) return Status::usage("--prompt is not valid UTF-8");
   if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
   if (f.has_prompt && f.file.empty()) return f.prompt;
+  if (f.file.empty() && isatty(STDIN_FILENO)) {
+    std::cerr << "restkv: reading the prompt from the terminal, Ctrl-D ends it" << std::endl;
+  }
   RESTKV_ASSIGN_OR_RETURN(std::string text, read_text(f.file.empty() ? "-" : f.file));
   if (!f.has_prompt) return text;
+  if (text.empty()) return Status::usage(f.file + " is empty, there is nothing to ask about");
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text + "\n\n" + f.prompt;
 }
@@ -102,7 +106,6 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
 
 nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
                                const GenerateResult& r, double load_ms) {
-  const double decode_tokens = static_cast<double>(r.tokens.size()) - 1;
   return {
       {"text", r.text},
       {"prompt_tokens", r.prompt_tokens},
@@ -130,8 +133,7 @@ nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
         {"decode", r.decode_ms}}},
       {"tokens_per_second",
        {{"prefill", r.prefill_ms > 0 ? 1000.0 * r.prompt_tokens / r.prefill_ms : 0.0},
-        {"decode", r.decode_ms > 0 && decode_tokens > 0 ? 1000.0 * decode_tokens / r.decode_ms
-                                                        : 0.0}}},
+        {"decode", r.decode_steps > 0 ? 1000.0 * r.decode_steps / r.decode_ms : 0.0}}},
       {"memory", {{"peak_rss_bytes", peak_rss_bytes()}}},
       {"model", {{"family", model.family().arch}, {"path", model.path()}}},
   };
@@ -158,6 +160,10 @@ Result<int> run(GenerateFlags& f) {
   if (f.seed >= 0) request.sampling.seed = static_cast<uint32_t>(f.seed);
   if (!f.grammar_file.empty()) {
     RESTKV_ASSIGN_OR_RETURN(request.sampling.grammar, read_text(f.grammar_file));
+    const std::string& grammar = request.sampling.grammar;
+    if (grammar.empty() || grammar.find('\0') != std::string::npos) {
+      return Status::model(f.grammar_file + " is no grammar: it is empty or holds a zero byte");
+    }
   }
   RESTKV_ASSIGN_OR_RETURN(const std::string text, prompt_text(f));
 
@@ -173,7 +179,7 @@ Result<int> run(GenerateFlags& f) {
   progress.clear();
   RESTKV_RETURN_IF_ERROR(prepare(f, *model, text, &request));
 
-  const std::atomic<bool>* cancel = install_interrupt_handler();
+  const std::atomic<bool>* cancel = begin_interruptible();
   RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
   if (!f.json) {

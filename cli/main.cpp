@@ -24,6 +24,7 @@ int run(int argc, char** argv) {
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
   cli::quiet_libraries();
+  cli::install_signal_handlers();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,15 +2,13 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
+#include <memory>
 
 #include "ggml.h"
 #include "llama.h"
@@ -20,9 +18,11 @@ namespace restkv::cli {
 namespace {
 
 std::atomic<bool> interrupted{false};
+std::atomic<bool> computing{false};  // somebody looks at `interrupted`
 
-void on_interrupt(int) {
-  if (interrupted.exchange(true)) _exit(130);
+void on_interrupt(int signal) {
+  const bool again = interrupted.exchange(true);
+  if (again || !computing) _exit(128 + signal);
 }
 
 std::string one_line(std::string_view message) {
@@ -41,11 +41,17 @@ void quiet_libraries() {
   llama_log_set(ignore, nullptr);
 }
 
-const std::atomic<bool>* install_interrupt_handler() {
+void install_signal_handlers() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;  // a blocked write goes on, and no text is lost
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of writing, not the end of the process
+}
+
+const std::atomic<bool>* begin_interruptible() {
+  computing = true;
   return &interrupted;
 }
 
@@ -96,24 +102,19 @@ void ProgressLine::prefill(const PrefillProgress& p) {
 }
 
 Result<std::string> read_text(const std::string& path) {
-  std::ostringstream text;
-  if (path == "-") {
-    text << std::cin.rdbuf();
-  } else {
-    struct stat info {};
-    if (stat(path.c_str(), &info) != 0) {
-      return Status::model("cannot open " + path + ": " + std::strerror(errno));
-    }
-    if (S_ISDIR(info.st_mode)) return Status::model(path + " is a directory, not a text file");
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return Status::model("cannot open " + path + ": " + std::strerror(errno));
-    if (info.st_size > 0 || !S_ISREG(info.st_mode)) text << file.rdbuf();
-    if (file.bad()) return Status::model("cannot read " + path + ": " + std::strerror(errno));
+  const bool standard_input = path == "-";
+  const std::string name = standard_input ? "standard input" : path;
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(
+      standard_input ? stdin : std::fopen(path.c_str(), "rb"),
+      standard_input ? [](FILE*) { return 0; } : std::fclose);
+  if (!file) return Status::model("cannot open " + name + ": " + std::strerror(errno));
+  std::string content;
+  char block[1 << 16];
+  while (const size_t n = std::fread(block, 1, sizeof block, file.get())) content.append(block, n);
+  if (std::ferror(file.get()) != 0) {
+    return Status::model("cannot read " + name + ": " + std::strerror(errno));
   }
-  std::string content = std::move(text).str();
-  if (!is_valid_utf8(content)) {
-    return Status::model((path == "-" ? "standard input" : path) + " is not valid UTF-8");
-  }
+  if (!is_valid_utf8(content)) return Status::model(name + " is not valid UTF-8");
   return content;
 }
 

@@ -16,8 +16,10 @@ namespace restkv::cli {
 // Quiets ggml and libllama, whose logs would mix with ours.
 void quiet_libraries();
 
-// Set by Ctrl-C; a second one ends the process at once.
-const std::atomic<bool>* install_interrupt_handler();
+// Ctrl-C ends the process with exit code 130 at once, until begin_interruptible() has been called.
+void install_signal_handlers();
+// From here on Ctrl-C sets the flag that is returned; a second one ends the process at once.
+const std::atomic<bool>* begin_interruptible();
 
 // Prints "restkv: <message>" to stderr as one line and yields the exit code.
 int report(const Status& status);

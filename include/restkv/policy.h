@@ -58,6 +58,7 @@ struct PolicyTraits {
   VotePoint vote = VotePoint::after_smoothing;
   // true: select_positions() replaces score() and smoothing; all heads of a layer alike.
   bool position_only = false;
+  bool keeps_all = false;  // the full cache: never called, nothing is evicted
   // Floats that live with every entry and are compacted with it (H2O's running sums), for each
   // query head: GroupScores::entry_state goes out, Observation::entry_state comes back.
   int state_per_entry = 0;
@@ -139,6 +140,10 @@ class EvictionPolicy {
     (void)budget;
     return window;
   }
+
+  // Whether the policy can work with a budget of so many entries; `window` is what
+  // effective_window() yields. Error: capacity.
+  virtual Status check_budget(int64_t window, int64_t budget) const;
 
   // False where the policy never touches this layer (L2Norm's first two).
   virtual bool applies_to_layer(int32_t layer) const {

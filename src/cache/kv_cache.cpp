@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <string>
+
+#include "core/check.h"
 
 namespace restkv {
 
@@ -12,6 +15,12 @@ Result<LayerCache> LayerCache::allocate(std::span<const int32_t> capacity, int32
   layer.head_dim_ = head_dim;
   layer.count_.assign(capacity.size(), 0);
   layer.offset_.assign(capacity.size() + 1, 0);
+  const int64_t total = std::accumulate(capacity.begin(), capacity.end(), int64_t{0});
+  if (total > INT32_MAX) {
+    return Status::capacity("a layer of " + std::to_string(total) +
+                            " cached entries, at most " + std::to_string(INT32_MAX) +
+                            " are possible");
+  }
   std::partial_sum(capacity.begin(), capacity.end(), layer.offset_.begin() + 1);
   const size_t n_row = layer.offset_.back();
   RESTKV_ASSIGN_OR_RETURN(layer.k_, KvBuffer::allocate(n_row * layer.row_bytes(), meter));
@@ -32,16 +41,19 @@ size_t LayerCache::used_bytes() const {
 }
 
 void LayerCache::append_rows(int32_t head, const RowsView& keys, const RowsView& values,
-                             std::span<const int32_t> entries, int32_t first_position) {
+                             std::span<const int32_t> entries) {
+  RESTKV_CHECK(keys.type == ElementType::f16 && values.type == ElementType::f16);
+  RESTKV_CHECK(count_[head] + static_cast<int64_t>(entries.size()) <= capacity(head));
   const auto source = [](const RowsView& rows, int32_t i) {
     return static_cast<const std::byte*>(rows.data) +
            static_cast<size_t>(i) * rows.row_stride * element_size(rows.type);
   };
   for (const int32_t entry : entries) {
+    RESTKV_CHECK(entry >= 0 && entry < keys.n_row && entry < values.n_row);
     const int32_t at = count_[head]++;
     std::memcpy(k_row(head, at), source(keys, entry), row_bytes());
     std::memcpy(v_row(head, at), source(values, entry), row_bytes());
-    positions_[offset_[head] + at] = first_position + entry;
+    positions_[offset_[head] + at] = entry;
   }
 }
 
@@ -89,11 +101,6 @@ std::vector<int64_t> KvCache::entries_per_layer() const {
     entries.push_back((sum + layer.n_head() / 2) / std::max(1, layer.n_head()));
   }
   return entries;
-}
-
-Status KvCache::reserve(int32_t n_more) {
-  for (LayerCache& layer : layers) RESTKV_RETURN_IF_ERROR(layer.reserve(n_more, meter));
-  return {};
 }
 
 }  // namespace restkv

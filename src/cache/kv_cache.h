@@ -20,7 +20,7 @@ namespace restkv {
 
 class LayerCache {
  public:
-  // Room for capacity[h] entries of head_dim in each cached head h.
+  // Room for capacity[h] entries of head_dim in each cached head h. Error: capacity.
   static Result<LayerCache> allocate(std::span<const int32_t> capacity, int32_t head_dim,
                                      std::shared_ptr<KvMeter> meter);
 
@@ -43,10 +43,10 @@ class LayerCache {
     return {positions_.data() + offset_[head], static_cast<size_t>(count_[head])};
   }
 
-  // Appends entries[i] of a scratch head (rows of K and V with their original positions) to `head`.
-  // REQUIRES: room for them; keys and values of the storage type.
+  // Appends rows entries[i] of keys and values to `head`; a row's index is its original position.
+  // REQUIRES: room for them; rows that exist; keys and values of the storage type.
   void append_rows(int32_t head, const RowsView& keys, const RowsView& values,
-                   std::span<const int32_t> entries, int32_t first_position);
+                   std::span<const int32_t> entries);
 
   // Counts one more entry in every head, at `position`; the caller writes its rows.
   // REQUIRES: room in every head.
@@ -79,7 +79,6 @@ struct KvCache {
   size_t used_bytes() const;
   // Mean over the heads of each layer, rounded to the nearest.
   std::vector<int64_t> entries_per_layer() const;
-  Status reserve(int32_t n_more);
 };
 
 }  // namespace restkv

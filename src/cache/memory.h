@@ -37,7 +37,7 @@ class KvBuffer {
     return *this;
   }
 
-  // Error: capacity, when the system has no such memory. REQUIRES: meter outlives the buffer.
+  // Error: capacity, when the system has no such memory.
   static Result<KvBuffer> allocate(size_t bytes, std::shared_ptr<KvMeter> meter);
 
   std::byte* data() const { return data_; }

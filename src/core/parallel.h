@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -11,8 +13,9 @@
 namespace restkv {
 
 // Calls fn(i) once for every i in 0 .. n - 1, on up to n_threads threads, the calling one
-// included; an idle thread takes the next i. Serial for n_threads <= 1.
-// REQUIRES: fn throws nothing and may be called concurrently.
+// included; an idle thread takes the next i. Serial for n_threads <= 1. The first exception that fn
+// throws (no memory, say) stops the handing out and is thrown again here, once all threads are done.
+// REQUIRES: fn may be called concurrently.
 template <typename Fn>
 void parallel_for(int n_threads, int64_t n, const Fn& fn) {
   const int64_t n_workers = std::min<int64_t>(n_threads, n);
@@ -22,19 +25,29 @@ void parallel_for(int n_threads, int64_t n, const Fn& fn) {
     return;
   }
   std::atomic<int64_t> next{0};
+  std::exception_ptr failure;
+  std::once_flag first_failure;
   const auto work = [&] {
-    for (int64_t i = next.fetch_add(1); i < n; i = next.fetch_add(1))
-      fn(i);
+    try {
+      for (int64_t i = next.fetch_add(1); i < n; i = next.fetch_add(1))
+        fn(i);
+    } catch (...) {
+      std::call_once(first_failure, [&] { failure = std::current_exception(); });
+      next = n;
+    }
   };
-  std::vector<std::jthread> helpers;
-  helpers.reserve(static_cast<size_t>(n_workers - 1));
-  try {
-    for (int64_t t = 1; t < n_workers; ++t)
-      helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // The system grants no more threads: those that started, and this one, do all the work.
+  {
+    std::vector<std::jthread> helpers;
+    helpers.reserve(static_cast<size_t>(n_workers - 1));
+    try {
+      for (int64_t t = 1; t < n_workers; ++t)
+        helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system grants no more threads: those that started, and this one, do all the work.
+    }
+    work();
   }
-  work();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace restkv

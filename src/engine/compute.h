@@ -43,7 +43,6 @@ class Compute {
 
   int n_threads() const { return n_threads_; }
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(); }
-  size_t arena_bytes() const { return ggml_gallocr_get_buffer_size(arena_.get(), 0); }
 
  private:
   int n_threads_ = 1;

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "core/check.h"
 #include "core/parallel.h"
 
 namespace restkv {
@@ -81,6 +82,14 @@ Result<Kept> select_layer(const CachePlan& plan, const LayerScratch& layer, int 
   return kept;
 }
 
+// What prefill observes. A policy that needs more must not run on empty views.
+void check_supported(const PolicyTraits& traits) {
+  const auto computed =
+      Statistic::window_queries | Statistic::values | Statistic::wo_factor;
+  RESTKV_CHECK((static_cast<uint32_t>(traits.needs) & ~static_cast<uint32_t>(computed)) == 0);
+  RESTKV_CHECK(traits.vote != VotePoint::layer && traits.state_per_entry == 0);
+}
+
 }  // namespace
 
 RowsView LayerScratch::head_rows(const std::byte* data, int32_t kv_head) const {
@@ -96,19 +105,15 @@ Result<CachePlan> CachePlan::make(const CacheConfig& config) {
     return Status::capacity("--kv-budget is " + std::to_string(config.budget) +
                             ", it must be at least 1");
   }
-  if (config.policy.name == "full") return plan;
   RESTKV_ASSIGN_OR_RETURN(plan.policy, make_policy(config.policy));
+  check_supported(plan.policy->traits());
   plan.window = plan.policy->effective_window(config.policy.window, config.budget);
-  const bool windowed = plan.policy->traits().protects == Protects::window;
-  if (windowed && config.budget - plan.window < 1) {
-    return Status::capacity("--kv-budget is " + std::to_string(config.budget) +
-                            ", it must be above the observation window of " +
-                            std::to_string(config.policy.window));
-  }
-  if (config.selection.n_sink > config.budget - (windowed ? plan.window : 0)) {
+  if (plan.policy->traits().keeps_all) return plan;
+  RESTKV_RETURN_IF_ERROR(plan.policy->check_budget(plan.window, config.budget));
+  const int64_t room = config.budget - plan.window;
+  if (!plan.policy->traits().position_only && config.selection.n_sink > room) {
     return Status::capacity("--kv-sink is " + std::to_string(config.selection.n_sink) +
-                            ", budget and window leave room for " +
-                            std::to_string(config.budget - plan.window));
+                            ", budget and window leave room for " + std::to_string(room));
   }
   return plan;
 }
@@ -122,7 +127,7 @@ Result<LayerCache> compress_layer(const CachePlan& plan, const LayerScratch& lay
   const int32_t per_kv = plan.n_cached_head(layer) / layer.n_head_kv;
   for (int32_t h = 0; h < cache.n_head(); ++h) {
     cache.append_rows(h, layer.head_rows(layer.keys, h / per_kv),
-                      layer.head_rows(layer.values, h / per_kv), kept[h], 0);
+                      layer.head_rows(layer.values, h / per_kv), kept[h]);
   }
   return cache;
 }

@@ -31,14 +31,14 @@ struct LayerScratch {
 // A cache configuration with its policy made and its limits checked.
 struct CachePlan {
   CacheConfig config;
-  std::unique_ptr<EvictionPolicy> policy;  // nullptr: the full cache
+  std::unique_ptr<EvictionPolicy> policy;
   int64_t window = 0;
 
   // Errors: usage (a policy option), capacity (budget not above the window).
   static Result<CachePlan> make(const CacheConfig& config);
-  bool evicts(int64_t n_token) const { return policy != nullptr && n_token > config.budget; }
+  bool evicts(int64_t n_token) const { return !policy->traits().keeps_all && n_token > config.budget; }
   bool needs(Statistic statistic) const {
-    return policy != nullptr && has(policy->traits().needs, statistic);
+    return has(policy->traits().needs, statistic);
   }
   int32_t n_cached_head(const LayerScratch& layer) const {
     return config.selection.granularity == Granularity::query_head ? layer.n_head

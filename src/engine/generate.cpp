@@ -10,8 +10,6 @@
 namespace restkv {
 namespace {
 
-constexpr int32_t kNoToken = -1;
-
 using Clock = std::chrono::steady_clock;
 
 double ms_since(Clock::time_point start) {
@@ -100,7 +98,7 @@ void report_cache(const Model& model, const CachePlan& plan, const KvCache& cach
     for (int32_t h = 0; h < layer.n_head(); ++h) result->kv_entries += layer.count(h);
     allowed += layer.n_head() * std::min(plan.config.budget, result->prompt_tokens);
   }
-  if (plan.policy != nullptr) {
+  if (!plan.policy->traits().keeps_all) {
     result->kv_over_budget = std::max<int64_t>(0, result->kv_entries - allowed);
   }
 }
@@ -111,6 +109,65 @@ int64_t token_limit(const GenerateRequest& request) {
   if (request.n_ctx > 0) limit = std::min(limit, request.n_ctx - n_prompt);
   return limit;
 }
+
+// The decode loop: one answer after a prompt that has been read.
+class Answer {
+ public:
+  Answer(const Model& model, Compute& compute, const GenerateRequest& request, KvCache* cache,
+         Sampler* sampler, GenerateResult* result)
+      : model_(model),
+        compute_(compute),
+        request_(request),
+        cache_(cache),
+        sampler_(sampler),
+        result_(result),
+        stream_(request.stop, request.on_text) {
+    if (request.ignore_eos) banned_ = end_tokens(model.tokenizer());
+  }
+
+  Status run(std::vector<float> logits, Clock::time_point start) {
+    const int64_t limit = token_limit(request_);
+    Clock::time_point first = Clock::now();
+    for (int64_t i = 0; i < limit && result_->finish_reason.empty(); ++i) {
+      if (i > 0) {
+        const DecodeSlot slot{cache_, result_->tokens.back()};
+        const Status status = decode(model_, compute_, {&slot, 1}, &logits);
+        if (!status.ok() && !compute_.cancelled()) return status;
+        ++result_->decode_steps;
+      }
+      result_->finish_reason = compute_.cancelled() ? "interrupted" : take_token(logits);
+      if (i == 0) {
+        result_->first_token_ms = ms_since(start);
+        first = Clock::now();
+      }
+    }
+    if (result_->finish_reason.empty()) result_->finish_reason = "length";
+    stream_.finish();
+    result_->decode_ms = ms_since(first);
+    result_->text = stream_.text();
+    return {};
+  }
+
+ private:
+  // Why the answer ends with the token that these logits yield; empty: it goes on.
+  const char* take_token(std::span<const float> logits) {
+    const std::optional<int32_t> token = sampler_->sample(logits, banned_);
+    if (!token) return "stop";
+    sampler_->accept(*token);
+    if (model_.tokenizer().is_end(*token)) return "stop";
+    result_->tokens.push_back(*token);
+    return stream_.append(model_.tokenizer().piece(*token)) ? "stop" : "";
+  }
+
+  const Model& model_;
+  Compute& compute_;
+  const GenerateRequest& request_;
+  KvCache* cache_;
+  Sampler* sampler_;
+  GenerateResult* result_;
+  TextStream stream_;
+  std::vector<int32_t> banned_;
+};
 
 }  // namespace
 
@@ -149,43 +206,9 @@ Result<GenerateResult> generate(const Model& model, Compute& compute,
   result.eviction_ms = read.eviction_ms;
   report_cache(model, plans[0], cache, &result);
 
-  const std::vector<int32_t> banned =
-      request.ignore_eos ? end_tokens(model.tokenizer()) : std::vector<int32_t>();
-  TextStream stream(request.stop, request.on_text);
-  std::vector<float> logits = std::move(read.last_logits);
-  const int64_t limit = token_limit(request);
-  result.finish_reason = "length";
-  auto decode_start = Clock::now();
-  for (int64_t i = 0; i < limit; ++i) {
-    if (i > 0) {
-      const DecodeSlot slot{&cache, result.tokens.back()};
-      const Status status = decode(model, compute, {&slot, 1}, &logits);
-      if (!status.ok() && !compute.cancelled()) return status;
-    }
-    if (compute.cancelled()) {
-      result.finish_reason = "interrupted";
-      break;
-    }
-    const std::optional<int32_t> drawn = sampler->sample(logits, banned);
-    const int32_t token = drawn.value_or(kNoToken);
-    if (drawn) sampler->accept(token);
-    if (i == 0) {
-      result.first_token_ms = ms_since(start);
-      decode_start = Clock::now();
-    }
-    if (!drawn || model.tokenizer().is_end(token)) {
-      result.finish_reason = "stop";
-      break;
-    }
-    result.tokens.push_back(token);
-    if (stream.append(model.tokenizer().piece(token))) {
-      result.finish_reason = "stop";
-      break;
-    }
-  }
-  stream.finish();
-  result.decode_ms = ms_since(decode_start);
-  result.text = stream.text();
+  sampler->accept_prompt(request.prompt);
+  RESTKV_RETURN_IF_ERROR(Answer(model, compute, request, &cache, sampler.get(), &result)
+                             .run(std::move(read.last_logits), start));
   result.kv_peak_bytes = meter->peak_bytes();
   return result;
 }

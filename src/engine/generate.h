@@ -36,6 +36,7 @@ struct GenerateResult {
   int64_t kv_entries = 0;  // of all layers and cached heads together
   int64_t kv_over_budget = 0;
   std::vector<int64_t> entries_per_layer;
+  int64_t decode_steps = 0;  // passes through the model after the prompt
   double prefill_ms = 0, eviction_ms = 0, first_token_ms = 0, decode_ms = 0;
 };
 

@@ -15,14 +15,15 @@ namespace restkv {
 struct MemoryPlan {
   size_t kv_peak_bytes = 0;  // one full layer and every compressed cache
   size_t hidden_bytes = 0;   // hidden states of the prompt
-  size_t work_bytes = 0;     // attention mask and the graph's arena, estimated from above
+  // Attention mask, the graph's arena, a dequantised W_o, indices and scores; an estimate.
+  size_t work_bytes = 0;
   size_t total_bytes() const { return kv_peak_bytes + hidden_bytes + work_bytes; }
 };
 
 // For a prompt of n_token tokens.
 MemoryPlan plan_memory(const HParams& hparams, int64_t n_token, std::span<const CachePlan> plans);
 
-// What the system says it can still give; nothing where it does not say.
+// What the system, or the limit of the container, can still give; nothing where neither says.
 std::optional<size_t> available_memory();
 
 // Error: capacity, when the plan is larger than what is available.

@@ -258,7 +258,7 @@ Status check_logits(const Model& model, std::span<const float> logits) {
   for (const float x : logits) {
     if (!std::isfinite(x)) {
       return Status::model(model.path() +
-                           ": the logits are not finite, so some weight is NaN or infinite");
+                           ": the logits are not finite: a weight is NaN or infinite, or too large");
     }
   }
   return {};

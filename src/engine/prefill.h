@@ -46,7 +46,8 @@ struct PrefillResult {
 Result<PrefillResult> prefill(const Model& model, Compute& compute, const PrefillRequest& request,
                               const std::shared_ptr<KvMeter>& meter);
 
-// NaN or infinity in logits can only come from the weights. Error: model.
+// NaN or infinity in logits comes from the weights, or from activations that f16 cannot hold.
+// Error: model.
 Status check_logits(const Model& model, std::span<const float> logits);
 
 }  // namespace restkv

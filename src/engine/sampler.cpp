@@ -18,7 +18,11 @@ class CapturedStderr {
     if (file_ < 0) return;
     std::fflush(stderr);
     saved_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (saved_ >= 0) dup2(file_, STDERR_FILENO);
+    if (saved_ >= 0) {
+      dup2(file_, STDERR_FILENO);
+    } else {
+      close(file_);
+    }
   }
   ~CapturedStderr() { finish(); }
 
@@ -104,6 +108,10 @@ std::optional<int32_t> Sampler::sample(std::span<const float> logits,
 void Sampler::accept(int32_t token) {
   if (grammar_) llama_sampler_accept(grammar_.get(), token);
   llama_sampler_accept(chain_.get(), token);
+}
+
+void Sampler::accept_prompt(std::span<const int32_t> tokens) {
+  for (const int32_t token : tokens) llama_sampler_accept(chain_.get(), token);
 }
 
 }  // namespace restkv

@@ -1,6 +1,7 @@
 // The next token from logits: libllama's sampler chain, in llama.cpp's order.
 //
-// Thread safety: one sampler serves one sequence.
+// Thread safety: one sampler serves one sequence. While create() parses a grammar the process's
+// standard error stream points elsewhere: libllama prints what is wrong with it there.
 #pragma once
 
 #include <memory>
@@ -28,6 +29,8 @@ class Sampler {
                                 std::span<const int32_t> banned = {});
   // Tells grammar and penalties what was taken.
   void accept(int32_t token);
+  // Tells the penalties what the prompt was, before the first accept().
+  void accept_prompt(std::span<const int32_t> tokens);
 
  private:
   llama_sampler_ptr chain_;

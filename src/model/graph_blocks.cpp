@@ -71,6 +71,20 @@ ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor
   return linear(g, w.ffn_down, w.ffn_down_b, hidden);
 }
 
+ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                            const Attend& attend, const PreNormLayer& form) {
+  Qkv qkv = project_qkv(g, w, rms_norm(g, x, w.attn_norm), form.pairs);
+  float scale = g.hparams.attention_scale;
+  if (form.scale_queries) {
+    qkv.q = ggml_scale(g.ctx, qkv.q, scale);
+    scale = 1.0f;
+  }
+  ggml_tensor* heads = attend(qkv.q, qkv.k, qkv.v, scale);
+  x = ggml_add(g.ctx, linear(g, w.wo, w.bo, heads), x);
+  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), form.unit);
+  return ggml_add(g.ctx, ffn, x);
+}
+
 std::vector<ExpectedTensor> transformer_tensors(const HParams& hp, const TensorRules& rules) {
   const int64_t n_q = rules.wide_heads ? int64_t{hp.head_dim} * hp.n_head : hp.n_embd;
   const int64_t n_kv = int64_t{hp.head_dim} * hp.n_head_kv;

@@ -52,6 +52,15 @@ enum class GatedUnit { swiglu, geglu };
 ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                        GatedUnit unit);
 
+// Norm, attention, residual, norm, gated feed-forward, residual: the layer that most families share.
+struct PreNormLayer {
+  RopePairs pairs = RopePairs::neighbours;
+  GatedUnit unit = GatedUnit::swiglu;
+  bool scale_queries = false;  // scale q before attention instead of the logits in it
+};
+ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                            const Attend& attend, const PreNormLayer& form);
+
 // ---- expected tensors, shared by the families ------------------------------------------------
 struct TensorRules {
   bool qkv_bias = false;       // required; otherwise allowed

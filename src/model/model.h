@@ -42,9 +42,6 @@ class Model {
   const Weights& weights() const { return *weights_; }
   const LayerWeights& layer(int32_t l) const { return layers_[l]; }
   const std::string& path() const { return path_; }
-  int32_t n_group() const {
-    return static_cast<int32_t>(hparams_.n_head / hparams_.n_head_kv);
-  }
 
   // hidden [n_token][n_embd] of token ids [n_token].
   ggml_tensor* embed(const GraphContext& g, ggml_tensor* ids) const;

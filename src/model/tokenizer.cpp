@@ -12,6 +12,9 @@ namespace {
 // can be told apart afterwards. Nothing but letters, for templates that trim their content.
 std::string placeholder(size_t i) { return "RESTKVMESSAGE" + std::to_string(i) + "END"; }
 
+// Bytes: libllama counts them in 32 bits, a template may double them.
+constexpr size_t kMaxText = INT_MAX / 4;
+
 bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
 }  // namespace
@@ -51,10 +54,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string& path) {
 
 Result<std::vector<int32_t>> Tokenizer::tokenize(std::string_view text, bool add_special,
                                                  bool parse_special) const {
-  if (text.size() > INT_MAX / 2) {
+  if (text.size() > kMaxText) {
     return Status::capacity("a text of " + std::to_string(text.size()) +
                             " bytes is longer than the tokenizer takes (" +
-                            std::to_string(INT_MAX / 2) + ")");
+                            std::to_string(kMaxText) + ")");
   }
   std::vector<int32_t> ids(text.size() + 8);
   const auto call = [&] {
@@ -85,60 +88,76 @@ std::string Tokenizer::piece(int32_t token) const {
   return out;
 }
 
-std::string Tokenizer::detokenize(const std::vector<int32_t>& tokens) const {
-  std::string out;
-  for (int32_t token : tokens) out += piece(token);
-  return out;
-}
-
-Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
-    const std::vector<ChatMessage>& messages) const {
-  std::vector<std::string> stand_ins;
-  for (size_t i = 0; i < messages.size(); ++i) stand_ins.push_back(placeholder(i));
+Result<std::string> Tokenizer::apply_template(const std::vector<ChatMessage>& messages) const {
   std::vector<llama_chat_message> chat;
-  for (size_t i = 0; i < messages.size(); ++i) {
-    chat.push_back({messages[i].role.c_str(), stand_ins[i].c_str()});
+  size_t size = 4096;
+  for (const ChatMessage& message : messages) {
+    chat.push_back({message.role.c_str(), message.content.c_str()});
+    size += 2 * message.content.size();
   }
-  std::string text(4096 + template_.size(), '\0');
-  int32_t n = llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true,
-                                        text.data(), text.size());
+  std::string text(size, '\0');
+  const auto call = [&] {
+    return llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true,
+                                     text.data(), static_cast<int32_t>(text.size()));
+  };
+  int32_t n = call();
   if (n > static_cast<int32_t>(text.size())) {
     text.resize(n);
-    n = llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true, text.data(),
-                                  text.size());
+    n = call();
   }
   if (n < 0) {
     return Status::model("the model's chat template is none that libllama knows; --raw goes "
                          "without a template");
   }
   text.resize(n);
+  return text;
+}
 
+Result<std::vector<int32_t>> Tokenizer::tokenize_whole(const std::string& text) const {
+  RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenize(text, true, true));
+  // A template that writes its own BOS must not get a second one.
+  if (ids.size() > 1 && ids[0] == llama_vocab_bos(vocab()) && ids[1] == ids[0]) {
+    ids.erase(ids.begin());
+  }
+  return ids;
+}
+
+Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
+    const std::vector<ChatMessage>& messages) const {
+  bool plain = true;
+  for (const ChatMessage& message : messages) {
+    RESTKV_ASSIGN_OR_RETURN(const auto parsed, tokenize(message.content, false, true));
+    RESTKV_ASSIGN_OR_RETURN(const auto literal, tokenize(message.content, false, false));
+    plain = plain && parsed == literal;
+  }
+  if (plain) {
+    RESTKV_ASSIGN_OR_RETURN(const std::string text, apply_template(messages));
+    return tokenize_whole(text);
+  }
+  return tokenize_chat_in_parts(messages);
+}
+
+Result<std::vector<int32_t>> Tokenizer::tokenize_chat_in_parts(
+    const std::vector<ChatMessage>& messages) const {
+  std::vector<ChatMessage> stand_ins = messages;
+  for (size_t i = 0; i < messages.size(); ++i) stand_ins[i].content = placeholder(i);
+  RESTKV_ASSIGN_OR_RETURN(const std::string text, apply_template(stand_ins));
   std::vector<int32_t> ids;
-  bool first = true;
-  const auto append = [&](std::string_view part, bool from_template) -> Status {
-    if (part.empty()) return {};
-    RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> more, tokenize(part, first, from_template));
-    // A template that writes its own BOS must not get a second one.
-    if (first && more.size() > 1 && more[0] == llama_vocab_bos(vocab()) && more[1] == more[0]) {
-      more.erase(more.begin());
-    }
-    ids.insert(ids.end(), more.begin(), more.end());
-    first = false;
-    return {};
+  const auto append = [&](const Result<std::vector<int32_t>>& part) -> Status {
+    if (part.ok()) ids.insert(ids.end(), part->begin(), part->end());
+    return part.status();
   };
   size_t at = 0;
-  while (at < text.size()) {
-    size_t next = std::string::npos, which = 0;
-    for (size_t i = 0; i < stand_ins.size(); ++i) {
-      const size_t found = text.find(stand_ins[i], at);
-      if (found < next) next = found, which = i;
-    }
-    const size_t end = next == std::string::npos ? text.size() : next;
-    RESTKV_RETURN_IF_ERROR(append(std::string_view(text).substr(at, end - at), true));
-    if (next == std::string::npos) break;
-    RESTKV_RETURN_IF_ERROR(append(messages[which].content, false));
-    at = next + stand_ins[which].size();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const size_t found = text.find(stand_ins[i].content, at);
+    if (found == std::string::npos) continue;  // a template may leave a message out
+    const std::string before = text.substr(at, found - at);
+    RESTKV_RETURN_IF_ERROR(append(at == 0 ? tokenize_whole(before)
+                                          : tokenize(before, false, true)));
+    RESTKV_RETURN_IF_ERROR(append(tokenize(messages[i].content, false, false)));
+    at = found + stand_ins[i].content.size();
   }
+  RESTKV_RETURN_IF_ERROR(append(tokenize(text.substr(at), false, true)));
   return ids;
 }
 

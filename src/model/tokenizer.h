@@ -29,20 +29,25 @@ class Tokenizer {
   Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_special,
                                         bool parse_special) const;
   std::string piece(int32_t token) const;
-  std::string detokenize(const std::vector<int32_t>& tokens) const;
 
   bool is_end(int32_t token) const { return llama_vocab_is_eog(vocab(), token); }
   int32_t n_vocab() const { return llama_vocab_n_tokens(vocab()); }
   bool has_chat_template() const { return !template_.empty(); }
 
-  // The ids of a conversation that ends where the assistant is to speak. Only the template's own
-  // text is parsed for special tokens: what the messages hold stays plain text.
+  // The ids of a conversation that ends where the assistant is to speak. Text of a message that
+  // looks like a special token stays plain text: such a conversation is tokenized in parts, any
+  // other as a whole, as llama.cpp does it.
   // Error: model, when the file's template is none that libllama knows.
   Result<std::vector<int32_t>> tokenize_chat(const std::vector<ChatMessage>& messages) const;
 
   const llama_vocab* vocab() const { return llama_model_get_vocab(model_.get()); }
 
  private:
+  Result<std::string> apply_template(const std::vector<ChatMessage>& messages) const;
+  Result<std::vector<int32_t>> tokenize_whole(const std::string& text) const;
+  Result<std::vector<int32_t>> tokenize_chat_in_parts(
+      const std::vector<ChatMessage>& messages) const;
+
   llama_model_ptr model_;
   std::string template_;
 };

@@ -42,6 +42,14 @@ PolicyResult make_policy(const PolicyOptions& options) {
   return Status::usage("--kv-policy is '" + options.name + "', it must be one of " + list);
 }
 
+Status EvictionPolicy::check_budget(int64_t window, int64_t budget) const {
+  const int64_t protected_entries = traits().protects == Protects::window ? window : 0;
+  if (budget > protected_entries) return {};
+  return Status::capacity("--kv-budget is " + std::to_string(budget) +
+                          ", it must be above the observation window of " +
+                          std::to_string(protected_entries));
+}
+
 Status EvictionPolicy::score(const Observation& group, GroupScores* scores) const {
   (void)group, (void)scores;
   RESTKV_CHECK(!"score() of a policy that has none");

@@ -22,13 +22,17 @@ class StreamingLlm : public EvictionPolicy {
     return budget - n_sink_;
   }
 
+  Status check_budget(int64_t window, int64_t budget) const override {
+    (void)window;
+    if (budget > n_sink_) return {};
+    return Status::capacity("--kv-budget is " + std::to_string(budget) +
+                            ", it must be above the " + std::to_string(n_sink_) + " sinks");
+  }
+
   Result<std::vector<int32_t>> select_positions(const LayerContext& context, int64_t n_entry,
                                                 LayerState* state) const override {
     (void)state;
-    if (context.budget <= n_sink_) {
-      return Status::capacity("--kv-budget is " + std::to_string(context.budget) +
-                              ", it must be above the " + std::to_string(n_sink_) + " sinks");
-    }
+    RESTKV_RETURN_IF_ERROR(check_budget(context.window, context.budget));
     const int64_t n_kept = std::min(context.budget, n_entry);
     const int64_t n_first = std::min(n_sink_, n_kept);
     std::vector<int32_t> kept(static_cast<size_t>(n_kept));

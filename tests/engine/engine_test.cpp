@@ -169,7 +169,7 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
       const auto rows = [&](const std::byte* data) {
         return RowsView{data, ElementType::f16, 64, 16, 16};
       };
-      uneven.append_rows(h, rows(layer.k_row(h, 0)), rows(layer.v_row(h, 0)), all, 0);
+      uneven.append_rows(h, rows(layer.k_row(h, 0)), rows(layer.v_row(h, 0)), all);
     }
     ASSERT_FALSE(uneven.is_uniform());
     layer = std::move(uneven);
@@ -246,6 +246,11 @@ TEST(CachePlan, RefusesBudgetsThatCannotBe) {
   const auto kind = [](const CacheConfig& c) { return CachePlan::make(c).status().kind(); };
   EXPECT_EQ(kind(config("rest-kv", 8)), ErrorKind::capacity);
   EXPECT_EQ(kind(config("rest-kv", 0)), ErrorKind::capacity);
+  CacheConfig sinks = config("streaming-llm", 4);
+  EXPECT_EQ(kind(sinks), ErrorKind::capacity);
+  sinks.policy.n_sink = 0;
+  EXPECT_TRUE(CachePlan::make(sinks).ok());
+  EXPECT_TRUE(CachePlan::make(config("full", 1)).ok());
   CacheConfig even = config("rest-kv", 64);
   even.policy.kernel = 4;
   EXPECT_EQ(kind(even), ErrorKind::usage);

@@ -31,8 +31,8 @@ class KvCacheTest : public ::testing::Test {
     LayerCache layer = std::move(*LayerCache::allocate(capacity, kDim, meter_));
     const std::vector<uint16_t> rows = numbered_rows(10);
     const RowsView view{rows.data(), ElementType::f16, 10, kDim, kDim};
-    layer.append_rows(0, view, view, std::vector<int32_t>{1, 4, 9}, 100);
-    layer.append_rows(1, view, view, std::vector<int32_t>{7}, 100);
+    layer.append_rows(0, view, view, std::vector<int32_t>{1, 4, 9});
+    layer.append_rows(1, view, view, std::vector<int32_t>{7});
     return layer;
   }
   std::shared_ptr<KvMeter> meter_ = std::make_shared<KvMeter>();
@@ -46,7 +46,7 @@ TEST_F(KvCacheTest, KeepsRowsAndOriginalPositions) {
   EXPECT_EQ(row_number(layer.k_row(0, 1)), 4);
   EXPECT_EQ(row_number(layer.v_row(1, 0)), 7);
   EXPECT_EQ(std::vector<int32_t>(layer.positions(0).begin(), layer.positions(0).end()),
-            (std::vector<int32_t>{101, 104, 109}));
+            (std::vector<int32_t>{1, 4, 9}));
   EXPECT_EQ(layer.used_bytes(), 4u * kDim * 2 * 2);
 }
 

@@ -15,12 +15,9 @@ float embedding_scale(const HParams& hp) { return std::sqrt(static_cast<float>(h
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
-  const Qkv qkv = project_qkv(g, w, rms_norm(g, x, w.attn_norm), RopePairs::halves);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(g.hparams.head_dim));
-  ggml_tensor* heads = attend(ggml_scale(g.ctx, qkv.q, scale), qkv.k, qkv.v, 1.0f);
-  x = ggml_add(g.ctx, linear(g, w.wo, w.bo, heads), x);
-  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), GatedUnit::geglu);
-  return ggml_add(g.ctx, ffn, x);
+  return pre_norm_layer(
+      g, w, x, attend,
+      {.pairs = RopePairs::halves, .unit = GatedUnit::geglu, .scale_queries = true});
 }
 
 }  // namespace

@@ -12,11 +12,7 @@ float embedding_scale(const HParams&) { return 1.0f; }
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
-  const Qkv qkv = project_qkv(g, w, rms_norm(g, x, w.attn_norm), RopePairs::halves);
-  ggml_tensor* heads = attend(qkv.q, qkv.k, qkv.v, g.hparams.attention_scale);
-  x = ggml_add(g.ctx, linear(g, w.wo, w.bo, heads), x);
-  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), GatedUnit::swiglu);
-  return ggml_add(g.ctx, ffn, x);
+  return pre_norm_layer(g, w, x, attend, {.pairs = RopePairs::halves});
 }
 
 }  // namespace
