@@ -64,8 +64,7 @@ std::string model_path(const ModelFlags& flags) {
 Result<EngineOptions> engine_options(const ModelFlags& flags) {
   EngineOptions options;
   if (flags.n_threads < 0 || flags.n_threads > 512) {
-    return Status::usage("--threads is " + std::to_string(flags.n_threads) +
-                         ", allowed: 0 to 512");
+    return Status::usage("--threads is " + std::to_string(flags.n_threads) + ", allowed: 0 to 512");
   }
   options.n_threads = flags.n_threads > 0
                           ? flags.n_threads
@@ -121,20 +120,19 @@ bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags) {
 
 Result<CacheConfig> cache_config(const KvFlags& flags) {
   CacheConfig config = flags.config;
-  RESTKV_ASSIGN_OR_RETURN(
-      config.selection.granularity,
-      choose<Granularity>("--kv-granularity", flags.granularity,
-                          {{"kv-head", Granularity::kv_head},
-                           {"query-head", Granularity::query_head}}));
+  RESTKV_ASSIGN_OR_RETURN(config.selection.granularity,
+                          choose<Granularity>("--kv-granularity", flags.granularity,
+                                              {{"kv-head", Granularity::kv_head},
+                                               {"query-head", Granularity::query_head}}));
   RESTKV_ASSIGN_OR_RETURN(config.selection.vote,
                           choose<GroupVote>("--kv-group", flags.vote,
                                             {{"mean", GroupVote::mean},
                                              {"max", GroupVote::max},
                                              {"sum", GroupVote::sum},
                                              {"norm-mean", GroupVote::norm_mean}}));
-  RESTKV_ASSIGN_OR_RETURN(config.policy.mode_before,
-                          choose<bool>("--kv-mode", flags.mode,
-                                       {{"after", false}, {"before", true}}));
+  RESTKV_ASSIGN_OR_RETURN(
+      config.policy.mode_before,
+      choose<bool>("--kv-mode", flags.mode, {{"after", false}, {"before", true}}));
   RESTKV_RETURN_IF_ERROR(require_only("--kv-layer-budget", flags.layer_budget, "uniform"));
   RESTKV_RETURN_IF_ERROR(require_only("--kv-head-budget", flags.head_budget, "uniform"));
   RESTKV_RETURN_IF_ERROR(require_only("--kv-type", flags.type, "f16"));

@@ -86,13 +86,15 @@ Result<std::string> prompt_text(const GenerateFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(std::string text, read_text(f.file.empty() ? "-" : f.file));
   if (!f.has_prompt) return text;
   if (text.empty()) return Status::usage(f.file + " is empty, there is nothing to ask about");
-  while (!text.empty() && text.back() == '\n') text.pop_back();
+  while (!text.empty() && text.back() == '\n')
+    text.pop_back();
   return text + "\n\n" + f.prompt;
 }
 
 Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFlags& f,
                                            const std::string& text) {
-  if (text.empty()) return Status::usage("the prompt is empty, it must have at least one character");
+  if (text.empty())
+    return Status::usage("the prompt is empty, it must have at least one character");
   if (f.raw) return model.tokenizer().tokenize(text, true, true);
   if (!model.tokenizer().has_chat_template()) {
     warn("the model has no chat template, the prompt is taken as it is (--raw says so)");
@@ -104,8 +106,8 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
   return model.tokenizer().tokenize_chat(messages);
 }
 
-nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
-                               const GenerateResult& r, double load_ms) {
+nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const GenerateResult& r,
+                               double load_ms) {
   return {
       {"text", r.text},
       {"prompt_tokens", r.prompt_tokens},
@@ -174,8 +176,8 @@ Result<int> run(GenerateFlags& f) {
                           Model::load(path, [&](const char* stage) {
                             progress.show("loading: " + std::string(stage));
                           }));
-  const double load_ms = std::chrono::duration<double, std::milli>(
-                             std::chrono::steady_clock::now() - start).count();
+  const double load_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   progress.clear();
   RESTKV_RETURN_IF_ERROR(prepare(f, *model, text, &request));
 

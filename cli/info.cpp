@@ -32,9 +32,12 @@ KvMemory kv_memory(const HParams& hp, int64_t n_ctx, int64_t budget) {
 
 const char* scaling_name(RopeScaling scaling) {
   switch (scaling) {
-    case RopeScaling::none: return "none";
-    case RopeScaling::linear: return "linear";
-    case RopeScaling::yarn: return "yarn";
+    case RopeScaling::none:
+      return "none";
+    case RopeScaling::linear:
+      return "linear";
+    case RopeScaling::yarn:
+      return "yarn";
   }
   return "?";
 }
@@ -53,17 +56,19 @@ nlohmann::ordered_json to_json(const ModelFile& file, int64_t n_ctx, int64_t bud
           {"n_ff", hp.n_ff},
           {"n_vocab", hp.n_vocab},
           {"n_ctx_train", hp.n_ctx_train},
-          {"rope", {{"base", hp.rope_freq_base},
-                    {"scaling", scaling_name(hp.rope_scaling)},
-                    {"scale", hp.rope_freq_scale}}},
+          {"rope",
+           {{"base", hp.rope_freq_base},
+            {"scaling", scaling_name(hp.rope_scaling)},
+            {"scale", hp.rope_freq_scale}}},
           {"weights", {{"types", file.weight_types}, {"bytes", file.weight_bytes}}},
-          {"memory", {{"n_ctx", n_ctx},
-                      {"budget", budget},
-                      {"kv_bytes_per_token", kv.per_token},
-                      {"kv_full_bytes", kv.full},
-                      {"kv_evicted_bytes", kv.evicted},
-                      {"kv_peak_bytes", kv.evicted + kv.one_layer},
-                      {"hidden_bytes", kv.hidden}}}};
+          {"memory",
+           {{"n_ctx", n_ctx},
+            {"budget", budget},
+            {"kv_bytes_per_token", kv.per_token},
+            {"kv_full_bytes", kv.full},
+            {"kv_evicted_bytes", kv.evicted},
+            {"kv_peak_bytes", kv.evicted + kv.one_layer},
+            {"hidden_bytes", kv.hidden}}}};
 }
 
 void print_table(const ModelFile& file, int64_t n_ctx, int64_t budget) {

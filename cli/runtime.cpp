@@ -110,7 +110,8 @@ Result<std::string> read_text(const std::string& path) {
   if (!file) return Status::model("cannot open " + name + ": " + std::strerror(errno));
   std::string content;
   char block[1 << 16];
-  while (const size_t n = std::fread(block, 1, sizeof block, file.get())) content.append(block, n);
+  while (const size_t n = std::fread(block, 1, sizeof block, file.get()))
+    content.append(block, n);
   if (std::ferror(file.get()) != 0) {
     return Status::model("cannot read " + name + ": " + std::strerror(errno));
   }

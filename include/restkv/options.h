@@ -17,8 +17,8 @@ struct CacheConfig {
 };
 
 // Which kernels compute: `ggml` keeps ggml's own everywhere, so that logits stay comparable with
-// llama.cpp to the bit; `automatic` takes restkv's where they win. So far restkv has none of its own
-// for prefill and decode, so both compute the same.
+// llama.cpp to the bit; `automatic` takes restkv's where they win. So far restkv has none of its
+// own for prefill and decode, so both compute the same.
 enum class Kernels { automatic, ggml };
 
 struct EngineOptions {

@@ -26,13 +26,13 @@ namespace restkv {
 // Keys, positions and the head's shape are always there.
 enum class Statistic : uint32_t {
   none = 0,
-  window_queries = 1u << 0,  // Observation::queries: the last W queries
-  values = 1u << 1,          // Observation::values
-  wo_factor = 1u << 2,       // Observation::wo_factor
-  column_sums = 1u << 3,     // Observation::column_sums, causal
+  window_queries = 1u << 0,         // Observation::queries: the last W queries
+  values = 1u << 1,                 // Observation::values
+  wo_factor = 1u << 2,              // Observation::wo_factor
+  column_sums = 1u << 3,            // Observation::column_sums, causal
   column_sums_noncausal = 1u << 4,  // the same, masked in the last W x W corner only
-  query_moments = 1u << 5,   // Observation::query_mean and query_covariance
-  last_query = 1u << 6,      // Observation::queries: the last query alone, whatever W is
+  query_moments = 1u << 5,          // Observation::query_mean and query_covariance
+  last_query = 1u << 6,             // Observation::queries: the last query alone, whatever W is
 };
 constexpr Statistic operator|(Statistic a, Statistic b) {
   return static_cast<Statistic>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b));
@@ -86,14 +86,14 @@ struct LayerContext {
 // empty.
 struct Observation {
   LayerContext context;
-  float attention_scale = 0.0f;              // usually 1 / sqrt(head_dim)
+  float attention_scale = 0.0f;  // usually 1 / sqrt(head_dim)
   // [n_group][n_query][head_dim] after RoPE, oldest first; query i stands at entry
   // n_entry - n_query + i. n_query is W, or 1 for Statistic::last_query.
   TensorView<const float, 3> queries;
-  RowsView keys;                             // [n_entry][head_dim]  as cached
-  RowsView values;                           // [n_entry][head_dim]
-  std::span<const int32_t> positions;        // [n_entry]  original positions
-  TensorView<const float, 3> wo_factor;      // [n_group][head_dim][head_dim]  R_h, W_h = Q R_h
+  RowsView keys;                         // [n_entry][head_dim]  as cached
+  RowsView values;                       // [n_entry][head_dim]
+  std::span<const int32_t> positions;    // [n_entry]  original positions
+  TensorView<const float, 3> wo_factor;  // [n_group][head_dim][head_dim]  R_h, W_h = Q R_h
   // [n_group][n_entry] softmax weights summed over the queries read since the policy last ran: the
   // whole prompt at first, one query after a decoded token.
   TensorView<const float, 2> column_sums;
@@ -103,8 +103,8 @@ struct Observation {
   TensorView<const float, 3> query_covariance;  // [n_group][head_dim][head_dim]
   // What the policy's last run left in GroupScores::entry_state, compacted with the cache, zeros
   // for the entries that are new since; empty at the first run.
-  TensorView<const float, 3> entry_state;    // [n_group][n_entry][state_per_entry]
-  int32_t n_group = 1;                       // query heads that share this KV head
+  TensorView<const float, 3> entry_state;  // [n_group][n_entry][state_per_entry]
+  int32_t n_group = 1;                     // query heads that share this KV head
 
   int64_t n_entry() const { return keys.n_row; }
   int64_t n_past() const { return keys.n_row - context.window; }
@@ -114,8 +114,8 @@ struct Observation {
 struct Smoothing {
   enum class Kind { none, average, maximum, shifted_box };
   Kind kind = Kind::none;
-  int64_t kernel = 1;   // odd
-  int64_t shift = 0;    // shifted_box: the box is centred on j + shift
+  int64_t kernel = 1;  // odd
+  int64_t shift = 0;   // shifted_box: the box is centred on j + shift
 };
 
 // What score() yields for one group.
@@ -179,15 +179,15 @@ class EvictionPolicy {
 struct PolicyOptions {
   std::string name = "rest-kv";
   int64_t window = 32;
-  int64_t kernel = 21;     // smoothing kernel, odd; the smallest one of adaptive smoothing
-  double alpha = 0.3;      // EMA weight of the newer row
-  double beta = 2000.0;    // scale of the adaptive smoothing
-  double tau = 1.0;        // exponent of the reconstruction distance, mode after
+  int64_t kernel = 21;   // smoothing kernel, odd; the smallest one of adaptive smoothing
+  double alpha = 0.3;    // EMA weight of the newer row
+  double beta = 2000.0;  // scale of the adaptive smoothing
+  double tau = 1.0;      // exponent of the reconstruction distance, mode after
   bool mode_before = false;
   bool use_projection = true;
-  bool use_norm = false;   // mode before: divide by the length of the output
-  int64_t n_sink = -1;     // -1: the policy's own (StreamingLLM: 4, others: 0)
-  std::string temporal = "ema";        // ema, mean, inv-ema, none
+  bool use_norm = false;         // mode before: divide by the length of the output
+  int64_t n_sink = -1;           // -1: the policy's own (StreamingLLM: 4, others: 0)
+  std::string temporal = "ema";  // ema, mean, inv-ema, none
   // adaptive (rest-kv alone), avgpool, maxpool, none; empty: the policy's own (rest-kv: adaptive,
   // snapkv: avgpool).
   std::string spatial{};

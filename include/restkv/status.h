@@ -43,10 +43,14 @@ class [[nodiscard]] Status {
 // 1 runtime, 2 usage, 3 model or input file, 4 budget, context or memory.
 inline int exit_code(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::runtime: return 1;
-    case ErrorKind::usage: return 2;
-    case ErrorKind::model: return 3;
-    case ErrorKind::capacity: return 4;
+    case ErrorKind::runtime:
+      return 1;
+    case ErrorKind::usage:
+      return 2;
+    case ErrorKind::model:
+      return 3;
+    case ErrorKind::capacity:
+      return 4;
   }
   return 1;
 }
@@ -55,8 +59,8 @@ inline int exit_code(ErrorKind kind) {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : data_(std::move(value)) {}            // NOLINT: implicit on purpose
-  Result(Status status) : data_(std::move(status)) {}     // NOLINT: REQUIRES !status.ok()
+  Result(T value) : data_(std::move(value)) {}         // NOLINT: implicit on purpose
+  Result(Status status) : data_(std::move(status)) {}  // NOLINT: REQUIRES !status.ok()
 
   bool ok() const { return std::holds_alternative<T>(data_); }
   T& value() { return std::get<T>(data_); }
@@ -74,11 +78,11 @@ class [[nodiscard]] Result {
 }  // namespace restkv
 
 // Leaves the enclosing function when `expr` is a failed Status.
-#define RESTKV_RETURN_IF_ERROR(expr)                               \
-  do {                                                             \
+#define RESTKV_RETURN_IF_ERROR(expr)                                    \
+  do {                                                                  \
     if (::restkv::Status restkv_status = (expr); !restkv_status.ok()) { \
-      return restkv_status;                                        \
-    }                                                              \
+      return restkv_status;                                             \
+    }                                                                   \
   } while (false)
 
 // Declares `lhs` from a Result, or leaves the enclosing function with its Status.

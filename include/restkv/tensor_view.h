@@ -17,7 +17,8 @@ struct TensorView {
   bool empty() const { return data == nullptr; }
   int64_t size() const {
     int64_t n = 1;
-    for (int64_t s : shape) n *= s;
+    for (int64_t s : shape)
+      n *= s;
     return n;
   }
   // Pointer to the start of the innermost row at the given outer indices: t.row(i, j, ...).
@@ -33,7 +34,9 @@ struct TensorView {
 
 enum class ElementType : uint8_t { f32, f16 };
 
-inline size_t element_size(ElementType type) { return type == ElementType::f32 ? 4 : 2; }
+inline size_t element_size(ElementType type) {
+  return type == ElementType::f32 ? 4 : 2;
+}
 
 // Keys or values of one cached head: [n_row][n_col], in the cache's own element type so that a
 // policy never needs a second copy of the cache.

@@ -17,9 +17,8 @@ Result<LayerCache> LayerCache::allocate(std::span<const int32_t> capacity, int32
   layer.offset_.assign(capacity.size() + 1, 0);
   const int64_t total = std::accumulate(capacity.begin(), capacity.end(), int64_t{0});
   if (total > INT32_MAX) {
-    return Status::capacity("a layer of " + std::to_string(total) +
-                            " cached entries, at most " + std::to_string(INT32_MAX) +
-                            " are possible");
+    return Status::capacity("a layer of " + std::to_string(total) + " cached entries, at most " +
+                            std::to_string(INT32_MAX) + " are possible");
   }
   std::partial_sum(capacity.begin(), capacity.end(), layer.offset_.begin() + 1);
   const size_t n_row = layer.offset_.back();
@@ -58,11 +57,13 @@ void LayerCache::append_rows(int32_t head, const RowsView& keys, const RowsView&
 }
 
 void LayerCache::append_position(int32_t position) {
-  for (int32_t h = 0; h < n_head(); ++h) positions_[offset_[h] + count_[h]++] = position;
+  for (int32_t h = 0; h < n_head(); ++h)
+    positions_[offset_[h] + count_[h]++] = position;
 }
 
 void LayerCache::drop_last() {
-  for (int32_t& count : count_) --count;
+  for (int32_t& count : count_)
+    --count;
 }
 
 bool LayerCache::has_room() const {
@@ -74,7 +75,8 @@ bool LayerCache::has_room() const {
 
 Status LayerCache::reserve(int32_t n_more, const std::shared_ptr<KvMeter>& meter) {
   std::vector<int32_t> wanted(n_head());
-  for (int32_t h = 0; h < n_head(); ++h) wanted[h] = std::max(capacity(h), count_[h] + n_more);
+  for (int32_t h = 0; h < n_head(); ++h)
+    wanted[h] = std::max(capacity(h), count_[h] + n_more);
   RESTKV_ASSIGN_OR_RETURN(LayerCache bigger, allocate(wanted, head_dim_, meter));
   for (int32_t h = 0; h < n_head(); ++h) {
     std::memcpy(bigger.k_row(h, 0), k_row(h, 0), count_[h] * row_bytes());
@@ -89,7 +91,8 @@ Status LayerCache::reserve(int32_t n_more, const std::shared_ptr<KvMeter>& meter
 
 size_t KvCache::used_bytes() const {
   size_t bytes = 0;
-  for (const LayerCache& layer : layers) bytes += layer.used_bytes();
+  for (const LayerCache& layer : layers)
+    bytes += layer.used_bytes();
   return bytes;
 }
 
@@ -97,7 +100,8 @@ std::vector<int64_t> KvCache::entries_per_layer() const {
   std::vector<int64_t> entries;
   for (const LayerCache& layer : layers) {
     int64_t sum = 0;
-    for (int32_t h = 0; h < layer.n_head(); ++h) sum += layer.count(h);
+    for (int32_t h = 0; h < layer.n_head(); ++h)
+      sum += layer.count(h);
     entries.push_back((sum + layer.n_head() / 2) / std::max(1, layer.n_head()));
   }
   return entries;

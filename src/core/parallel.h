@@ -14,8 +14,8 @@ namespace restkv {
 
 // Calls fn(i) once for every i in 0 .. n - 1, on up to n_threads threads, the calling one
 // included; an idle thread takes the next i. Serial for n_threads <= 1. The first exception that fn
-// throws (no memory, say) stops the handing out and is thrown again here, once all threads are done.
-// REQUIRES: fn may be called concurrently.
+// throws (no memory, say) stops the handing out and is thrown again here, once all threads are
+// done. REQUIRES: fn may be called concurrently.
 template <typename Fn>
 void parallel_for(int n_threads, int64_t n, const Fn& fn) {
   const int64_t n_workers = std::min<int64_t>(n_threads, n);

@@ -41,17 +41,22 @@ Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&
   const size_t bytes =
       ggml_tensor_overhead() * max_nodes * 2 + ggml_graph_overhead_custom(max_nodes, false);
   ggml_context_ptr ctx(ggml_init({bytes, nullptr, /*no_alloc=*/true}));
-  if (!ctx) return Status::capacity("no memory for a graph of " + std::to_string(max_nodes) + " nodes");
+  if (!ctx)
+    return Status::capacity("no memory for a graph of " + std::to_string(max_nodes) + " nodes");
   ggml_cgraph* graph = ggml_new_graph_custom(ctx.get(), max_nodes, false);
   build({ctx.get(), graph});
   if (!ggml_gallocr_alloc_graph(arena_.get(), graph)) {
     return Status::capacity("no memory for the compute arena");
   }
   switch (ggml_backend_graph_compute(backend_.get(), graph)) {
-    case GGML_STATUS_SUCCESS: return {};
-    case GGML_STATUS_ABORTED: return Status::runtime("interrupted");
-    case GGML_STATUS_ALLOC_FAILED: return Status::capacity("no memory for the compute buffers");
-    default: return Status::runtime("ggml failed to compute the graph");
+    case GGML_STATUS_SUCCESS:
+      return {};
+    case GGML_STATUS_ABORTED:
+      return Status::runtime("interrupted");
+    case GGML_STATUS_ALLOC_FAILED:
+      return Status::capacity("no memory for the compute buffers");
+    default:
+      return Status::runtime("ggml failed to compute the graph");
   }
 }
 

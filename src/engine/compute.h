@@ -28,8 +28,8 @@ struct GraphBuild {
   ggml_tensor* wrap(ggml_type type, const void* data, int64_t ne0, int64_t ne1 = 1,
                     int64_t ne2 = 1) const;
   // The same with strides in bytes between rows and planes.
-  ggml_tensor* wrap_strided(ggml_type type, const void* data, int64_t ne0, int64_t ne1,
-                            int64_t ne2, size_t nb1, size_t nb2) const;
+  ggml_tensor* wrap_strided(ggml_type type, const void* data, int64_t ne0, int64_t ne1, int64_t ne2,
+                            size_t nb1, size_t nb2) const;
 };
 
 class Compute {

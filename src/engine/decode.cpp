@@ -24,10 +24,10 @@ void store(const GraphBuild& b, const LayerCache& layer, ggml_tensor* k, bool is
     return is_key ? layer.k_row(head, last) : layer.v_row(head, last);
   };
   if (layer.is_uniform() && per_kv == 1) {
-    b.expand(ggml_cpy(b.ctx, ggml_reshape_2d(b.ctx, ggml_cont(b.ctx, k), d, n_kv),
-                      b.wrap_strided(GGML_TYPE_F16, row(0), d, n_kv, 1,
-                                     layer.capacity(0) * layer.row_bytes(),
-                                     n_kv * layer.capacity(0) * layer.row_bytes())));
+    b.expand(ggml_cpy(
+        b.ctx, ggml_reshape_2d(b.ctx, ggml_cont(b.ctx, k), d, n_kv),
+        b.wrap_strided(GGML_TYPE_F16, row(0), d, n_kv, 1, layer.capacity(0) * layer.row_bytes(),
+                       n_kv * layer.capacity(0) * layer.row_bytes())));
     return;
   }
   for (int32_t h = 0; h < layer.n_head(); ++h) {
@@ -77,7 +77,8 @@ size_t count_nodes(const Model& model, std::span<const DecodeSlot> slots) {
   size_t nodes = 64;
   for (uint32_t l = 0; l < model.hparams().n_layer; ++l) {
     nodes += 64;
-    for (const DecodeSlot& slot : slots) nodes += 24 + 16 * slot.cache->layers[l].n_head();
+    for (const DecodeSlot& slot : slots)
+      nodes += 24 + 16 * slot.cache->layers[l].n_head();
   }
   return nodes;
 }
@@ -118,7 +119,8 @@ Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> 
     }
   }
   for (const DecodeSlot& slot : slots) {
-    for (LayerCache& layer : slot.cache->layers) layer.append_position(slot.cache->next_position);
+    for (LayerCache& layer : slot.cache->layers)
+      layer.append_position(slot.cache->next_position);
     ++slot.cache->next_position;
   }
   logits->resize(slots.size() * model.hparams().n_vocab);
@@ -128,7 +130,8 @@ Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> 
   if (status.ok()) status = check_logits(model, *logits);
   if (!status.ok()) {
     for (const DecodeSlot& slot : slots) {
-      for (LayerCache& layer : slot.cache->layers) layer.drop_last();
+      for (LayerCache& layer : slot.cache->layers)
+        layer.drop_last();
       --slot.cache->next_position;
     }
   }

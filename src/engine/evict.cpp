@@ -69,8 +69,8 @@ Result<Kept> select_layer(const CachePlan& plan, const LayerScratch& layer, int 
   }
   if (plan.policy->traits().position_only) {
     const LayerContext context{layer.layer, layer.n_layer, plan.config.budget, plan.window};
-    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> same, plan.policy->select_positions(
-                                context, layer.n_token, nullptr));
+    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> same,
+                            plan.policy->select_positions(context, layer.n_token, nullptr));
     std::fill(kept.begin(), kept.end(), same);
     return kept;
   }
@@ -78,14 +78,14 @@ Result<Kept> select_layer(const CachePlan& plan, const LayerScratch& layer, int 
   parallel_for(n_threads, layer.n_head_kv, [&](int64_t head) {
     status[head] = select_group(plan, layer, all, static_cast<int32_t>(head), &kept);
   });
-  for (const Status& s : status) RESTKV_RETURN_IF_ERROR(s);
+  for (const Status& s : status)
+    RESTKV_RETURN_IF_ERROR(s);
   return kept;
 }
 
 // What prefill observes. A policy that needs more must not run on empty views.
 void check_supported(const PolicyTraits& traits) {
-  const auto computed =
-      Statistic::window_queries | Statistic::values | Statistic::wo_factor;
+  const auto computed = Statistic::window_queries | Statistic::values | Statistic::wo_factor;
   RESTKV_CHECK((static_cast<uint32_t>(traits.needs) & ~static_cast<uint32_t>(computed)) == 0);
   RESTKV_CHECK(traits.vote != VotePoint::layer && traits.state_per_entry == 0);
 }
@@ -122,7 +122,8 @@ Result<LayerCache> compress_layer(const CachePlan& plan, const LayerScratch& lay
                                   const std::shared_ptr<KvMeter>& meter) {
   RESTKV_ASSIGN_OR_RETURN(const Kept kept, select_layer(plan, layer, n_threads));
   std::vector<int32_t> capacity;
-  for (const auto& entries : kept) capacity.push_back(static_cast<int32_t>(entries.size()));
+  for (const auto& entries : kept)
+    capacity.push_back(static_cast<int32_t>(entries.size()));
   RESTKV_ASSIGN_OR_RETURN(LayerCache cache, LayerCache::allocate(capacity, layer.head_dim, meter));
   const int32_t per_kv = plan.n_cached_head(layer) / layer.n_head_kv;
   for (int32_t h = 0; h < cache.n_head(); ++h) {

@@ -21,9 +21,9 @@ struct LayerScratch {
   const std::byte* keys = nullptr;    // [n_token][n_head_kv][head_dim] f16, after RoPE
   const std::byte* values = nullptr;  // the same shape
   float attention_scale = 0.0f;
-  int64_t n_query = 0;                     // rows of `queries`
-  TensorView<const float, 3> queries;      // [n_head][n_query][head_dim], the last n_query rows
-  TensorView<const float, 3> wo_factor;    // [n_head][head_dim][head_dim], where it is needed
+  int64_t n_query = 0;                   // rows of `queries`
+  TensorView<const float, 3> queries;    // [n_head][n_query][head_dim], the last n_query rows
+  TensorView<const float, 3> wo_factor;  // [n_head][head_dim][head_dim], where it is needed
 
   RowsView head_rows(const std::byte* data, int32_t kv_head) const;
 };
@@ -36,13 +36,12 @@ struct CachePlan {
 
   // Errors: usage (a policy option), capacity (budget not above the window).
   static Result<CachePlan> make(const CacheConfig& config);
-  bool evicts(int64_t n_token) const { return !policy->traits().keeps_all && n_token > config.budget; }
-  bool needs(Statistic statistic) const {
-    return has(policy->traits().needs, statistic);
+  bool evicts(int64_t n_token) const {
+    return !policy->traits().keeps_all && n_token > config.budget;
   }
+  bool needs(Statistic statistic) const { return has(policy->traits().needs, statistic); }
   int32_t n_cached_head(const LayerScratch& layer) const {
-    return config.selection.granularity == Granularity::query_head ? layer.n_head
-                                                                   : layer.n_head_kv;
+    return config.selection.granularity == Granularity::query_head ? layer.n_head : layer.n_head_kv;
   }
 };
 

@@ -95,7 +95,8 @@ void report_cache(const Model& model, const CachePlan& plan, const KvCache& cach
   result->entries_per_layer = cache.entries_per_layer();
   int64_t allowed = 0;
   for (const LayerCache& layer : cache.layers) {
-    for (int32_t h = 0; h < layer.n_head(); ++h) result->kv_entries += layer.count(h);
+    for (int32_t h = 0; h < layer.n_head(); ++h)
+      result->kv_entries += layer.count(h);
     allowed += layer.n_head() * std::min(plan.config.budget, result->prompt_tokens);
   }
   if (!plan.policy->traits().keeps_all) {

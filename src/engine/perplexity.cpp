@@ -12,7 +12,8 @@ namespace {
 double negative_log_likelihood(std::span<const float> logits, int32_t token) {
   const double top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
-  for (const float x : logits) sum += std::exp(x - top);
+  for (const float x : logits)
+    sum += std::exp(x - top);
   return top + std::log(sum) - logits[token];
 }
 

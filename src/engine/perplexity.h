@@ -14,7 +14,7 @@ namespace restkv {
 
 struct PerplexityRequest {
   std::vector<int32_t> tokens;  // at least two
-  int64_t n_prefix = 0;  // > 0: the prompt that is read and evicted; only the rest is scored
+  int64_t n_prefix = 0;         // > 0: the prompt that is read and evicted; only the rest is scored
   CacheConfig cache;
   std::function<void(const PrefillProgress&)> on_progress;
 };

@@ -39,7 +39,8 @@ class LayerMajorPrefill {
     const double start = now_ms();
     RESTKV_RETURN_IF_ERROR(allocate());
     RESTKV_RETURN_IF_ERROR(embed());
-    for (uint32_t l = 0; l < hp_.n_layer; ++l) RESTKV_RETURN_IF_ERROR(run_layer(l));
+    for (uint32_t l = 0; l < hp_.n_layer; ++l)
+      RESTKV_RETURN_IF_ERROR(run_layer(l));
     keys_ = {}, values_ = {};
     RESTKV_RETURN_IF_ERROR(run_head());
     result_.total_ms = now_ms() - start;
@@ -56,7 +57,8 @@ class LayerMajorPrefill {
     RESTKV_ASSIGN_OR_RETURN(values_, KvBuffer::allocate(bytes, meter_));
     hidden_.resize(n_token_ * hp_.n_embd);
     positions_.resize(n_token_);
-    for (int64_t i = 0; i < n_token_; ++i) positions_[i] = static_cast<int32_t>(i);
+    for (int64_t i = 0; i < n_token_; ++i)
+      positions_[i] = static_cast<int32_t>(i);
     mask_.resize(n_token_ * std::min(n_token_, kMaxChunk));
     for (const CachePlan& plan : request_.plans) {
       if (!plan.evicts(n_token_)) continue;
@@ -91,8 +93,8 @@ class LayerMajorPrefill {
       RESTKV_RETURN_IF_ERROR(run_chunk(l, first, end - first));
       first = end;
       if (request_.on_progress) {
-        request_.on_progress({static_cast<int32_t>(l), static_cast<int32_t>(hp_.n_layer), first,
-                              n_token_});
+        request_.on_progress(
+            {static_cast<int32_t>(l), static_cast<int32_t>(hp_.n_layer), first, n_token_});
       }
     }
     const double start = now_ms();
@@ -115,8 +117,7 @@ class LayerMajorPrefill {
     });
   }
 
-  ggml_tensor* attend_scratch(const GraphBuild& b, int64_t first, int64_t n, Qkv qkv,
-                              float scale) {
+  ggml_tensor* attend_scratch(const GraphBuild& b, int64_t first, int64_t n, Qkv qkv, float scale) {
     const int64_t d = hp_.head_dim, n_kv = first + n;
     const size_t row = row_elements() * element_size(ElementType::f16);
     const auto store = [&](ggml_tensor* from, const KvBuffer& to) {
@@ -143,8 +144,8 @@ class LayerMajorPrefill {
     const int64_t from = std::max(first, wanted_from);
     const int64_t n_row = first + n - from;
     if (n_query_ == 0 || n_row <= 0) return;
-    ggml_tensor* rows = ggml_view_3d(b.ctx, q, d, hp_.n_head, n_row, q->nb[1], q->nb[2],
-                                     (from - first) * q->nb[2]);
+    ggml_tensor* rows =
+        ggml_view_3d(b.ctx, q, d, hp_.n_head, n_row, q->nb[1], q->nb[2], (from - first) * q->nb[2]);
     float* to = queries_.data() + (from - wanted_from) * d;
     b.expand(ggml_cpy(b.ctx, ggml_permute(b.ctx, rows, 0, 2, 1, 3),
                       b.wrap_strided(GGML_TYPE_F32, to, d, n_row, hp_.n_head, d * sizeof(float),
@@ -179,9 +180,8 @@ class LayerMajorPrefill {
     scratch.queries = {queries_.data(), {hp_.n_head, n_query_, d}};
     scratch.wo_factor = {factor_.data(), {hp_.n_head, d, d}};
     for (size_t i = 0; i < request_.plans.size(); ++i) {
-      RESTKV_ASSIGN_OR_RETURN(
-          LayerCache layer,
-          compress_layer(request_.plans[i], scratch, compute_.n_threads(), meter_));
+      RESTKV_ASSIGN_OR_RETURN(LayerCache layer, compress_layer(request_.plans[i], scratch,
+                                                               compute_.n_threads(), meter_));
       result_.caches[i].layers.push_back(std::move(layer));
     }
     return {};
@@ -235,14 +235,14 @@ class LayerMajorPrefill {
   std::shared_ptr<KvMeter> meter_;
   const int64_t n_token_;
 
-  KvBuffer keys_, values_;       // [n_token][n_head_kv][head_dim] f16: the layer's scratch
-  std::vector<float> hidden_;    // [n_token][n_embd]
+  KvBuffer keys_, values_;     // [n_token][n_head_kv][head_dim] f16: the layer's scratch
+  std::vector<float> hidden_;  // [n_token][n_embd]
   std::vector<int32_t> positions_;
   std::vector<ggml_fp16_t> mask_;  // [chunk][n_kv]
   int64_t n_query_ = 0;            // the longest window that a plan observes
   std::vector<float> queries_;     // [n_head][n_query][head_dim]
   bool needs_factor_ = false;
-  std::vector<float> factor_;      // [n_head][head_dim][head_dim]
+  std::vector<float> factor_;  // [n_head][head_dim][head_dim]
   float attention_scale_ = 0.0f;
   PrefillResult result_;
 };
@@ -257,8 +257,8 @@ Result<PrefillResult> prefill(const Model& model, Compute& compute, const Prefil
 Status check_logits(const Model& model, std::span<const float> logits) {
   for (const float x : logits) {
     if (!std::isfinite(x)) {
-      return Status::model(model.path() +
-                           ": the logits are not finite: a weight is NaN or infinite, or too large");
+      return Status::model(
+          model.path() + ": the logits are not finite: a weight is NaN or infinite, or too large");
     }
   }
   return {};

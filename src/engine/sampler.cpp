@@ -70,9 +70,9 @@ Result<std::unique_ptr<Sampler>> Sampler::create(const SamplingOptions& options,
   sampler->chain_.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
   llama_sampler* chain = sampler->chain_.get();
   if (options.repeat_penalty != 1.0f) {
-    llama_sampler_chain_add(chain, llama_sampler_init_penalties(tokenizer.n_vocab(),
-                                                                options.repeat_last_n,
-                                                                options.repeat_penalty, 0, 0));
+    llama_sampler_chain_add(chain,
+                            llama_sampler_init_penalties(tokenizer.n_vocab(), options.repeat_last_n,
+                                                         options.repeat_penalty, 0, 0));
   }
   if (options.temperature <= 0) {
     llama_sampler_chain_add(chain, llama_sampler_init_greedy());
@@ -92,12 +92,14 @@ std::optional<int32_t> Sampler::sample(std::span<const float> logits,
   for (size_t i = 0; i < logits.size(); ++i) {
     candidates_.push_back({static_cast<llama_token>(i), logits[i], 0.0f});
   }
-  for (const int32_t token : banned) candidates_[token].logit = -INFINITY;
+  for (const int32_t token : banned)
+    candidates_[token].logit = -INFINITY;
   llama_token_data_array array{candidates_.data(), candidates_.size(), -1, false};
   if (grammar_) {
     llama_sampler_apply(grammar_.get(), &array);
     bool any = false;
-    for (size_t i = 0; i < array.size && !any; ++i) any = std::isfinite(array.data[i].logit);
+    for (size_t i = 0; i < array.size && !any; ++i)
+      any = std::isfinite(array.data[i].logit);
     if (!any) return std::nullopt;
   }
   llama_sampler_apply(chain_.get(), &array);
@@ -111,7 +113,8 @@ void Sampler::accept(int32_t token) {
 }
 
 void Sampler::accept_prompt(std::span<const int32_t> tokens) {
-  for (const int32_t token : tokens) llama_sampler_accept(chain_.get(), token);
+  for (const int32_t token : tokens)
+    llama_sampler_accept(chain_.get(), token);
 }
 
 }  // namespace restkv

@@ -52,7 +52,8 @@ enum class GatedUnit { swiglu, geglu };
 ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                        GatedUnit unit);
 
-// Norm, attention, residual, norm, gated feed-forward, residual: the layer that most families share.
+// Norm, attention, residual, norm, gated feed-forward, residual: the layer that most families
+// share.
 struct PreNormLayer {
   RopePairs pairs = RopePairs::neighbours;
   GatedUnit unit = GatedUnit::swiglu;
@@ -63,9 +64,9 @@ ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_t
 
 // ---- expected tensors, shared by the families ------------------------------------------------
 struct TensorRules {
-  bool qkv_bias = false;       // required; otherwise allowed
-  bool own_output = true;      // may have output.weight; otherwise always tied to token_embd
-  bool wide_heads = true;      // head_dim * n_head may differ from n_embd
+  bool qkv_bias = false;   // required; otherwise allowed
+  bool own_output = true;  // may have output.weight; otherwise always tied to token_embd
+  bool wide_heads = true;  // head_dim * n_head may differ from n_embd
 };
 std::vector<ExpectedTensor> transformer_tensors(const HParams& hparams, const TensorRules& rules);
 

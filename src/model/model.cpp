@@ -26,8 +26,8 @@ Status check_content(ModelFile* file) {
   const auto supported = family_names();
   RESTKV_ASSIGN_OR_RETURN(file->hparams, read_hparams(file->metadata.get(), supported));
   file->family = find_family(file->hparams.arch);
-  RESTKV_RETURN_IF_ERROR(check_tensors(file->tensors.get(), file->hparams,
-                                       file->family->tensors(file->hparams)));
+  RESTKV_RETURN_IF_ERROR(
+      check_tensors(file->tensors.get(), file->hparams, file->family->tensors(file->hparams)));
   return check_vocab(file->metadata.get());
 }
 

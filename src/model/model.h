@@ -22,7 +22,7 @@ struct ModelFile {
   gguf_context_ptr metadata;
   ggml_context_ptr tensors;  // shapes and types, no data
   size_t weight_bytes = 0;
-  std::string name;        // general.name, may be empty
+  std::string name;          // general.name, may be empty
   std::string weight_types;  // "Q4_1 210, F32 61"
 
   // Every check of the file that needs no weights. Error: model.

@@ -10,12 +10,16 @@ namespace {
 
 // Stands for the content of message i while the template is applied, so that template and content
 // can be told apart afterwards. Nothing but letters, for templates that trim their content.
-std::string placeholder(size_t i) { return "RESTKVMESSAGE" + std::to_string(i) + "END"; }
+std::string placeholder(size_t i) {
+  return "RESTKVMESSAGE" + std::to_string(i) + "END";
+}
 
 // Bytes: libllama counts them in 32 bits, a template may double them.
 constexpr size_t kMaxText = INT_MAX / 4;
 
-bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
+bool is_continuation(unsigned char c) {
+  return (c & 0xC0) == 0x80;
+}
 
 }  // namespace
 
@@ -97,8 +101,8 @@ Result<std::string> Tokenizer::apply_template(const std::vector<ChatMessage>& me
   }
   std::string text(size, '\0');
   const auto call = [&] {
-    return llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true,
-                                     text.data(), static_cast<int32_t>(text.size()));
+    return llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true, text.data(),
+                                     static_cast<int32_t>(text.size()));
   };
   int32_t n = call();
   if (n > static_cast<int32_t>(text.size())) {
@@ -106,8 +110,9 @@ Result<std::string> Tokenizer::apply_template(const std::vector<ChatMessage>& me
     n = call();
   }
   if (n < 0) {
-    return Status::model("the model's chat template is none that libllama knows; --raw goes "
-                         "without a template");
+    return Status::model(
+        "the model's chat template is none that libllama knows; --raw goes "
+        "without a template");
   }
   text.resize(n);
   return text;
@@ -140,7 +145,8 @@ Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
 Result<std::vector<int32_t>> Tokenizer::tokenize_chat_in_parts(
     const std::vector<ChatMessage>& messages) const {
   std::vector<ChatMessage> stand_ins = messages;
-  for (size_t i = 0; i < messages.size(); ++i) stand_ins[i].content = placeholder(i);
+  for (size_t i = 0; i < messages.size(); ++i)
+    stand_ins[i].content = placeholder(i);
   RESTKV_ASSIGN_OR_RETURN(const std::string text, apply_template(stand_ins));
   std::vector<int32_t> ids;
   const auto append = [&](const Result<std::vector<int32_t>>& part) -> Status {
@@ -152,8 +158,8 @@ Result<std::vector<int32_t>> Tokenizer::tokenize_chat_in_parts(
     const size_t found = text.find(stand_ins[i].content, at);
     if (found == std::string::npos) continue;  // a template may leave a message out
     const std::string before = text.substr(at, found - at);
-    RESTKV_RETURN_IF_ERROR(append(at == 0 ? tokenize_whole(before)
-                                          : tokenize(before, false, true)));
+    RESTKV_RETURN_IF_ERROR(
+        append(at == 0 ? tokenize_whole(before) : tokenize(before, false, true)));
     RESTKV_RETURN_IF_ERROR(append(tokenize(messages[i].content, false, false)));
     at = found + stand_ins[i].content.size();
   }

@@ -64,7 +64,9 @@ Result<std::unique_ptr<MappedFile>> MappedFile::open(const std::string& path) {
       new MappedFile(static_cast<std::byte*>(data), static_cast<size_t>(info.st_size)));
 }
 
-MappedFile::~MappedFile() { munmap(data_, size_); }
+MappedFile::~MappedFile() {
+  munmap(data_, size_);
+}
 
 Result<std::unique_ptr<Weights>> Weights::load(const std::string& path, gguf_context* metadata,
                                                ggml_context_ptr tensors) {

@@ -9,10 +9,8 @@ namespace {
 class Full : public EvictionPolicy {
  public:
   PolicyTraits traits() const override {
-    return {.name = "full",
-            .protects = Protects::nothing,
-            .position_only = true,
-            .keeps_all = true};
+    return {
+        .name = "full", .protects = Protects::nothing, .position_only = true, .keeps_all = true};
   }
 
   bool applies_to_layer(int32_t layer) const override {

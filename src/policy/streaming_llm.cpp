@@ -25,8 +25,8 @@ class StreamingLlm : public EvictionPolicy {
   Status check_budget(int64_t window, int64_t budget) const override {
     (void)window;
     if (budget > n_sink_) return {};
-    return Status::capacity("--kv-budget is " + std::to_string(budget) +
-                            ", it must be above the " + std::to_string(n_sink_) + " sinks");
+    return Status::capacity("--kv-budget is " + std::to_string(budget) + ", it must be above the " +
+                            std::to_string(n_sink_) + " sinks");
   }
 
   Result<std::vector<int32_t>> select_positions(const LayerContext& context, int64_t n_entry,

@@ -34,7 +34,8 @@ CacheConfig config(const std::string& policy, int64_t budget,
 
 PrefillResult read(const std::vector<int32_t>& tokens, const std::vector<CacheConfig>& configs) {
   std::vector<CachePlan> plans;
-  for (const CacheConfig& c : configs) plans.push_back(std::move(*CachePlan::make(c)));
+  for (const CacheConfig& c : configs)
+    plans.push_back(std::move(*CachePlan::make(c)));
   PrefillRequest request;
   request.tokens = tokens;
   request.plans = plans;
@@ -55,7 +56,8 @@ std::vector<float> step(std::vector<DecodeSlot> slots) {
 double max_difference(std::span<const float> a, std::span<const float> b) {
   EXPECT_EQ(a.size(), b.size());
   double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max<double>(worst, std::abs(a[i] - b[i]));
+  for (size_t i = 0; i < a.size(); ++i)
+    worst = std::max<double>(worst, std::abs(a[i] - b[i]));
   return worst;
 }
 
@@ -75,9 +77,9 @@ void expect_equal(const KvCache& a, const KvCache& b) {
 
 TEST(Prefill, OneReadingServesManyConfigurations) {
   const auto tokens = random_tokens(700, 1);
-  const std::vector<CacheConfig> configs{
-      config("full", 64), config("rest-kv", 64), config("snapkv", 32),
-      config("streaming-llm", 48), config("rest-kv", 40, Granularity::query_head)};
+  const std::vector<CacheConfig> configs{config("full", 64), config("rest-kv", 64),
+                                         config("snapkv", 32), config("streaming-llm", 48),
+                                         config("rest-kv", 40, Granularity::query_head)};
   const PrefillResult together = read(tokens, configs);
   for (size_t i = 0; i < configs.size(); ++i) {
     const PrefillResult alone = read(tokens, {configs[i]});
@@ -95,7 +97,8 @@ TEST(Prefill, KeepsTheBudgetTheWindowAndOriginalPositions) {
         const auto positions = layer.positions(h);
         ASSERT_EQ(positions.size(), 64u);
         EXPECT_TRUE(std::ranges::is_sorted(positions));
-        for (int32_t i = 0; i < 8; ++i) EXPECT_EQ(positions[56 + i], 292 + i);
+        for (int32_t i = 0; i < 8; ++i)
+          EXPECT_EQ(positions[56 + i], 292 + i);
       }
     }
   }
@@ -161,10 +164,11 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
   // The same entries, but with uneven room, so that the layer is no longer one plain tensor.
   for (LayerCache& layer : other.caches[0].layers) {
     const std::vector<int32_t> capacity{70, 90};
-    LayerCache uneven = std::move(
-        *LayerCache::allocate(capacity, layer.head_dim(), other.caches[0].meter));
+    LayerCache uneven =
+        std::move(*LayerCache::allocate(capacity, layer.head_dim(), other.caches[0].meter));
     std::vector<int32_t> all(64);
-    for (int32_t i = 0; i < 64; ++i) all[i] = i;
+    for (int32_t i = 0; i < 64; ++i)
+      all[i] = i;
     for (int32_t h = 0; h < 2; ++h) {
       const auto rows = [&](const std::byte* data) {
         return RowsView{data, ElementType::f16, 64, 16, 16};
@@ -228,7 +232,8 @@ TEST(Generate, SaysWhyItStopped) {
 TEST(Generate, NanWeightsAreAnErrorOfTheModel) {
   const std::string path =
       ::testing::TempDir() + "restkv_nan_" + std::to_string(::getpid()) + ".gguf";
-  for (const auto* tensor : {"blk.1.ffn_down.weight", "output_norm.weight", "blk.0.attn_v.weight"}) {
+  for (const auto* tensor :
+       {"blk.1.ffn_down.weight", "output_norm.weight", "blk.0.attn_v.weight"}) {
     const auto model = Model::load(test::write_tiny_model(path, tensor));
     ASSERT_TRUE(model.ok());
     auto compute = make_compute();

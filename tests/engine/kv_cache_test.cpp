@@ -13,7 +13,8 @@ constexpr int32_t kDim = 8;
 // Rows whose every half-word tells the row.
 std::vector<uint16_t> numbered_rows(int32_t n) {
   std::vector<uint16_t> rows(n * kDim);
-  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<uint16_t>(i / kDim);
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i] = static_cast<uint16_t>(i / kDim);
   return rows;
 }
 

@@ -30,7 +30,8 @@ std::vector<std::string> byte_tokens() {
 
 void set_strings(gguf_context* gguf, const char* key, const std::vector<std::string>& values) {
   std::vector<const char*> pointers;
-  for (const std::string& v : values) pointers.push_back(v.c_str());
+  for (const std::string& v : values)
+    pointers.push_back(v.c_str());
   gguf_set_arr_str(gguf, key, pointers.data(), pointers.size());
 }
 
@@ -50,8 +51,7 @@ void set_metadata(gguf_context* gguf) {
   set_strings(gguf, "tokenizer.ggml.merges", {"t h"});
   std::vector<int32_t> types(kVocab, 1);
   types.back() = 3;
-  gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, types.data(),
-                    types.size());
+  gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, types.data(), types.size());
   gguf_set_val_u32(gguf, "tokenizer.ggml.eos_token_id", kVocab - 1);
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", false);
 }
@@ -69,7 +69,8 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in)
     ggml_set_name(t, name.c_str());
     std::normal_distribution<float> normal(0.0f, norm ? 0.1f : 1.5f / std::sqrt(float(ne0)));
     float* data = ggml_get_data_f32(t);
-    for (int64_t i = 0; i < ggml_nelements(t); ++i) data[i] = normal(random) + (norm ? 1.0f : 0.0f);
+    for (int64_t i = 0; i < ggml_nelements(t); ++i)
+      data[i] = normal(random) + (norm ? 1.0f : 0.0f);
     if (name == nan_in) data[0] = NAN;
     gguf_add_tensor(gguf.get(), t);
   };
@@ -106,7 +107,8 @@ std::shared_ptr<const Model> tiny_model() {
 std::vector<int32_t> random_tokens(int64_t n, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<int32_t> tokens(n);
-  for (int32_t& t : tokens) t = static_cast<int32_t>(random() % (kVocab - 1));
+  for (int32_t& t : tokens)
+    t = static_cast<int32_t>(random() % (kVocab - 1));
   return tokens;
 }
 

@@ -296,7 +296,7 @@ class BadInputTest(unittest.TestCase):
     def test_usage(self):
         base = ["generate", "-m", self.model, "-p", "the", "-n", 1]
         for options, words in [
-            (["--kv-budget", "many"], "budget"),
+            (["--kv-budget", "many"], "budget"), (["--kv-sink", -7], "--kv-sink"),
             (["--kv-window", 31], "window"), (["--kv-window", 0], "window"),
             (["--kv-kernel", 4], "kernel"), (["--kv-kernel", 0], "kernel"),
             (["--kv-policy", "nosuch"], "nosuch"), (["--kernels", "nosuch"], "nosuch"),
@@ -318,11 +318,26 @@ class BadInputTest(unittest.TestCase):
         self.expect(USAGE, "empty", *model, "-p", "")
         self.expect(USAGE, "empty", *model)
         self.expect(USAGE, "empty", *model, "-f", self.write(b"", "empty.txt"))
+        self.expect(USAGE, "empty", *model, "-f", self.write(b"", "empty.txt"), "-p", "why?")
         self.expect(USAGE, "UTF-8", *model, "-p", os.fsdecode(b"the \xff land"))
         self.expect(REJECTED, "UTF-8", *model, "-f", broken)
         self.expect(REJECTED, "UTF-8", *model, stdin=b"the \xed\xa0\x80 land")
         self.expect(REJECTED, "UTF-8", "eval", "perplexity", "-m", self.model, "-f", broken)
         self.expect(CAPACITY, "64", *model, "-f", self.text, "-c", 64)
+
+    def test_empty_grammar(self):
+        base = ["generate", "-m", self.model, "-p", "the", "-n", 1, "--raw", "--grammar-file"]
+        for content in (b"", b"root ::= \"a\"\0"):
+            self.expect(REJECTED, "grammar", *base, self.write(content, "grammar.gbnf"))
+
+    def test_output_that_cannot_be_written(self):
+        for options in ([], ["--json"]):
+            with self.subTest(options=options), open("/dev/full", "wb") as full:
+                done = subprocess.run(
+                    [BIN, "generate", "-m", self.model, "-p", "the", "-n", "1", "--raw", *options],
+                    stdout=full, stderr=subprocess.PIPE, timeout=TIME_LIMIT_S, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"standard output", done.stderr)
 
     def test_long_runs_of_a_character(self):
         # libllama's splitting of text recurses once a character for these pre-tokenizers.

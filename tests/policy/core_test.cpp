@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <new>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -174,6 +176,18 @@ TEST(ParallelFor, VisitsEachIndexOnce) {
       EXPECT_EQ(count.load(), 1);
   }
   parallel_for(4, 0, [](int64_t) { FAIL(); });
+}
+
+TEST(Parallel, ThrowsWhatAWorkerThrewOnceAllAreDone) {
+  for (const int n_threads : {1, 3}) {
+    std::atomic<int> done{0};
+    const auto work = [&](int64_t i) {
+      if (i == 5) throw std::bad_alloc();
+      ++done;
+    };
+    EXPECT_THROW(parallel_for(n_threads, 100, work), std::bad_alloc);
+    EXPECT_LT(done, 100);
+  }
 }
 
 }  // namespace

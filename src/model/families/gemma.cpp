@@ -11,7 +11,9 @@ std::vector<ExpectedTensor> tensors(const HParams& hp) {
   return transformer_tensors(hp, {.own_output = false});
 }
 
-float embedding_scale(const HParams& hp) { return std::sqrt(static_cast<float>(hp.n_embd)); }
+float embedding_scale(const HParams& hp) {
+  return std::sqrt(static_cast<float>(hp.n_embd));
+}
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {

@@ -4,9 +4,13 @@
 namespace restkv {
 namespace {
 
-std::vector<ExpectedTensor> tensors(const HParams& hp) { return transformer_tensors(hp, {}); }
+std::vector<ExpectedTensor> tensors(const HParams& hp) {
+  return transformer_tensors(hp, {});
+}
 
-float embedding_scale(const HParams&) { return 1.0f; }
+float embedding_scale(const HParams&) {
+  return 1.0f;
+}
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
@@ -15,7 +19,6 @@ ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
 
 }  // namespace
 
-const Family kLlama{"llama", "Llama 2, Llama 3, Mistral, SmolLM2", tensors, embedding_scale,
-                    layer};
+const Family kLlama{"llama", "Llama 2, Llama 3, Mistral, SmolLM2", tensors, embedding_scale, layer};
 
 }  // namespace restkv

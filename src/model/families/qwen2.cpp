@@ -8,7 +8,9 @@ std::vector<ExpectedTensor> tensors(const HParams& hp) {
   return transformer_tensors(hp, {.qkv_bias = true, .wide_heads = false});
 }
 
-float embedding_scale(const HParams&) { return 1.0f; }
+float embedding_scale(const HParams&) {
+  return 1.0f;
+}
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {

@@ -16,7 +16,8 @@ const Family* find_family(std::string_view arch) {
 
 std::vector<std::string_view> family_names() {
   std::vector<std::string_view> names;
-  for (const Family& family : families()) names.push_back(family.arch);
+  for (const Family& family : families())
+    names.push_back(family.arch);
   return names;
 }
 

@@ -10,7 +10,7 @@
 namespace restkv {
 
 struct Family {
-  std::string_view arch;  // general.architecture of the GGUF file
+  std::string_view arch;    // general.architecture of the GGUF file
   std::string_view models;  // what users know it by
   std::vector<ExpectedTensor> (*tensors)(const HParams& hparams);
   // Factor on the embedded tokens; 1 for most.
