@@ -183,11 +183,7 @@ class RestKv : public EvictionPolicy {
 
   Status score(const Observation& group, GroupScores* scores) const override {
     const LayerContext& context = group.context;
-    if (context.budget <= context.window) {
-      return Status::capacity("--kv-budget is " + std::to_string(context.budget) +
-                              ", it must be above the observation window of " +
-                              std::to_string(context.window));
-    }
+    RESTKV_RETURN_IF_ERROR(check_budget(context.window, context.budget));
     if (settings_.adaptive() && group.queries.shape[1] % 2 != 0) {
       return Status::usage("--kv-window is " + std::to_string(group.queries.shape[1]) +
                            ", it must be even: adaptive smoothing compares its two halves");
