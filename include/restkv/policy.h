@@ -51,6 +51,24 @@ enum class GroupVote { mean, max, sum, norm_mean };
 enum class Granularity { kv_head, query_head };
 enum class Protects { window, nothing };
 
+// When a cache is cut back to its budget.
+struct Schedule {
+  enum class Kind {
+    prompt,  // once, when the first prompt has been read; what follows grows
+    turn,    // whenever a turn's prompt has been read
+    decode,  // after every prompt, and every `every` decoded tokens
+    chunk,   // after every `every` tokens of a prompt
+  };
+  Kind kind = Kind::prompt;
+  int64_t every = 0;  // decode, chunk: at least 1
+
+  bool operator==(const Schedule&) const = default;
+};
+
+// Which position a cached key is rotated to: that of its token, or its index in the cache, where
+// keys are stored before RoPE and rotated when they are read.
+enum class KeyPositions { original, cache };
+
 struct PolicyTraits {
   std::string_view name;
   Statistic needs = Statistic::none;
@@ -62,6 +80,13 @@ struct PolicyTraits {
   // Floats that live with every entry and are compacted with it (H2O's running sums), for each
   // query head: GroupScores::entry_state goes out, Observation::entry_state comes back.
   int state_per_entry = 0;
+  // Entries at the very beginning that the policy keeps by itself (StreamingLLM's sinks).
+  int64_t n_sink = 0;
+  // PyramidKV's middle case: a prompt below twice the budget is split uniformly. ReST-KV has none.
+  bool pyramid_spares_short = true;
+  // What the method's own code does; the user can choose another.
+  Schedule schedule{};
+  KeyPositions positions = KeyPositions::original;
 };
 
 // State of one layer that lives as long as its cache (LaCache's cursor and grown budget). Only the
@@ -79,6 +104,7 @@ struct LayerContext {
   // what the split gave this layer.
   int64_t budget = 0;
   int64_t window = 0;  // W: the policy's effective window
+  bool strict = false;  // the budget must not be exceeded, whatever the method's own rule says
 };
 
 // One KV-head group of one layer as a policy sees it: borrowed, read-only.
@@ -142,8 +168,8 @@ class EvictionPolicy {
   }
 
   // Whether the policy can work with a budget of so many entries; `window` is what
-  // effective_window() yields. Error: capacity.
-  virtual Status check_budget(int64_t window, int64_t budget) const;
+  // effective_window() yields, n_layer is 0 while the model is not known. Error: capacity.
+  virtual Status check_budget(int64_t window, int64_t budget, int32_t n_layer) const;
 
   // False where the policy never touches this layer (L2Norm's first two).
   virtual bool applies_to_layer(int32_t layer) const {
@@ -186,12 +212,18 @@ struct PolicyOptions {
   bool mode_before = false;
   bool use_projection = true;
   bool use_norm = false;         // mode before: divide by the length of the output
-  int64_t n_sink = -1;           // -1: the policy's own (StreamingLLM: 4, others: 0)
-  std::string temporal = "ema";  // ema, mean, inv-ema, none
+  int64_t n_sink = -1;           // -1: the policy's own (StreamingLLM: 4)
+  // rest-kv: ema (default), mean, inv-ema, none; snapkv: sum (default), mean. Empty: the default.
+  std::string temporal{};
   // adaptive (rest-kv alone), avgpool, maxpool, none; empty: the policy's own (rest-kv: adaptive,
   // snapkv: avgpool).
   std::string spatial{};
   std::string indicator = "reconstruction";  // reconstruction, attn, attn-v
+  int64_t span = 16;    // LaCache: layers that one rung of the ladder covers
+  int64_t overlap = 0;  // LaCache: layers that two rungs share
+  // CAM: a value is merged where its probability reaches this; below 0: drawn at random.
+  double merge_threshold = -1.0;
+  uint64_t seed = 0;  // random, cam
 };
 
 // A policy by its command-line name, its options checked. Names: policy_names(), "full" among
@@ -199,12 +231,28 @@ struct PolicyOptions {
 Result<std::unique_ptr<EvictionPolicy>> make_policy(const PolicyOptions& options);
 std::vector<std::string_view> policy_names();
 
+// ---- statistics -----------------------------------------------------------------------------
+
+struct ColumnSums {
+  float attention_scale = 0.0f;
+  // [n_group][n_query][head_dim] after RoPE, oldest first; query i stands at entry
+  // n_entry - n_query + i.
+  TensorView<const float, 3> queries;
+  RowsView keys;  // [n_entry][head_dim]
+  // The last `n_masked` queries see no later key; earlier ones do as well, as the published H2O
+  // baseline of rest-kv has it. Causal: n_query.
+  int64_t n_masked = 0;
+};
+// What every key receives from all queries, [n_group][n_entry]: column sums of the softmax rows
+// (policies.md section 5). A few rows exist at a time, never a matrix.
+// Error: capacity.
+Result<std::vector<float>> column_sums(const ColumnSums& args);
+
 // ---- shared: vote, smoothing, selection ----------------------------------------------------
 
 struct SelectionOptions {
   Granularity granularity = Granularity::kv_head;
   GroupVote vote = GroupVote::mean;
-  int64_t n_sink = 0;  // forced sinks: the first entries, counted in the budget
 };
 
 // The scores that top-k sees: raw scores voted and smoothed in the policy's order.
@@ -217,18 +265,16 @@ std::vector<float> vote_and_smooth(const GroupScores& scores, VotePoint point,
 GroupScores join_groups(std::span<const GroupScores> groups);
 
 // Cache indices kept of one selecting head, ascending: the n_keep best of scores[n_scored] (ties:
-// the lower position; NaN and +inf first), the first n_sink entries among them, plus every entry
-// from n_scored to n_entry (the protected window). REQUIRES: 0 <= n_sink <= n_keep; n_keep above
-// n_scored keeps everything.
+// the lower position; NaN and +inf first), the `forced` ones (ascending, below n_scored) among
+// them, plus every entry from n_scored to n_entry (the protected window).
+// REQUIRES: forced.size() <= n_keep; n_keep above n_scored keeps everything.
 std::vector<int32_t> select_entries(std::span<const float> scores, int64_t n_keep, int64_t n_entry,
-                                    int64_t n_sink = 0);
+                                    std::span<const int32_t> forced = {});
 
-// PyramidKV (arXiv 2406.02069): entries of the past kept in layer `layer` of `n_layer`.
-// b = B - W, P = n_past, beta_p = 20 in the paper's code. policies.md section 4, without its middle
-// case (B <= L < 2b: every layer keeps b), which PyramidKV has and ReST-KV has not.
-// REQUIRES: 0 <= b <= n_past, 0 <= layer < n_layer, beta_p >= 1.
-int64_t pyramid_past_budget(int64_t b, int64_t n_past, int32_t layer, int32_t n_layer,
-                            double beta_p);
+// The same for a position-only policy's choice: forced entries that are missing in `kept` push the
+// oldest unforced ones out, so that the count stays. REQUIRES: both ascending,
+// forced.size() <= kept.size().
+std::vector<int32_t> force_entries(std::span<const int32_t> kept, std::span<const int32_t> forced);
 
 // The upper triangular R_h [head_dim][head_dim] of W_h = Q R_h, from W_h [n_embd][head_dim]
 // (row stride in elements), so that |W_h e| = |R_h e|. policies.md section 2.6.
