@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/flags.h"
+#include "cli/kv_flags.h"
 #include "cli/runtime.h"
 #include "engine/perplexity.h"
 
@@ -37,9 +38,8 @@ void print(const PerplexityFlags& f, const PerplexityRequest& request,
                                   {"perplexity", perplexity}};
   if (f.n_prefix > 0) {
     document["prefix"] = f.n_prefix;
-    document["kv"] = {{"policy", f.kv.config.policy.name},
-                      {"budget", f.kv.config.budget},
-                      {"bytes", result.kv_bytes}};
+    document["kv"] = describe(f.kv, request.cache);
+    document["kv"]["bytes"] = result.kv_bytes;
   }
   if (f.token_nll) document["token_nll"] = result.token_nll;
   print_json(document);
@@ -49,6 +49,9 @@ Result<int> run(const PerplexityFlags& f) {
   PerplexityRequest request;
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  if (pins_system(f.kv)) {
+    return Status::usage("--kv-pin is \"system\", a plain text has no system part");
+  }
   request.n_prefix = f.n_prefix;
   RESTKV_ASSIGN_OR_RETURN(const std::string text, read_text(f.file));
   if (text.empty()) return Status::usage("the text is empty, perplexity needs at least 2 tokens");
@@ -58,6 +61,7 @@ Result<int> run(const PerplexityFlags& f) {
                             progress.show("loading: " + std::string(stage));
                           }));
   progress.clear();
+  RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model->hparams(), &request.cache));
   RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));
   if (f.n_prefix == 0 && f.kv_flags_given) {
     warn("without --prefix nothing is evicted, the --kv flags have no effect");

@@ -1,8 +1,9 @@
 // Flags that several commands share, and the structs they fill.
 #pragma once
 
+#include <initializer_list>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -32,22 +33,16 @@ void add_model_flags(CLI::App& app, ModelFlags& flags);
 std::string model_path(const ModelFlags& flags);
 Result<EngineOptions> engine_options(const ModelFlags& flags);
 
-struct KvFlags {
-  CacheConfig config;
-  std::string granularity = "kv-head";
-  std::string vote = "mean";
-  std::string mode = "after";
-  std::string type = "f16";
-  std::string layer_budget = "uniform";
-  std::string head_budget = "uniform";
-  std::string schedule = "prompt";
-  std::string positions = "original";
-  bool no_projection = false;
-};
-void add_kv_flags(CLI::App& app, KvFlags& flags);
-// True when the command line asks for something that only an eviction would show.
-bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags);
-// Errors: usage (a value that is not one of the allowed), capacity (budget).
-Result<CacheConfig> cache_config(const KvFlags& flags);
+// The meaning of a value that is one of a few names. Error: usage.
+template <typename T>
+Result<T> choose(const std::string& flag, const std::string& value,
+                 std::initializer_list<std::pair<const char*, T>> allowed) {
+  std::string names;
+  for (const auto& [name, meaning] : allowed) {
+    if (value == name) return meaning;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return Status::usage(flag + " is \"" + value + "\", allowed: " + names);
+}
 
 }  // namespace restkv::cli

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/flags.h"
+#include "cli/kv_flags.h"
 #include "cli/runtime.h"
 #include "engine/generate.h"
 #include "model/gguf_check.h"
@@ -91,8 +92,10 @@ Result<std::string> prompt_text(const GenerateFlags& f) {
   return text + "\n\n" + f.prompt;
 }
 
+// *n_system: tokens of the chat template's system part, 0 without a template.
 Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFlags& f,
-                                           const std::string& text) {
+                                           const std::string& text, int64_t* n_system) {
+  *n_system = 0;
   if (text.empty())
     return Status::usage("the prompt is empty, it must have at least one character");
   if (f.raw) return model.tokenizer().tokenize(text, true, true);
@@ -103,36 +106,44 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
   std::vector<ChatMessage> messages;
   if (!f.system.empty()) messages.push_back({"system", f.system});
   messages.push_back({"user", text});
-  return model.tokenizer().tokenize_chat(messages);
+  RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> ids, model.tokenizer().tokenize_chat(messages));
+  RESTKV_ASSIGN_OR_RETURN(*n_system, model.tokenizer().count_system_tokens(messages, ids));
+  return ids;
 }
 
-nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const GenerateResult& r,
+Status pin_system(int64_t n_system, CacheConfig* config) {
+  if (n_system == 0) {
+    return Status::usage("--kv-pin is \"system\", the prompt has no system part: it goes with a "
+                         "chat template only");
+  }
+  config->protection.pins.push_back({0, n_system});
+  return CachePlan::make(*config).status();
+}
+
+nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
+                               const CacheConfig& cache, const GenerateResult& r,
                                double load_ms) {
+  nlohmann::ordered_json kv = describe(f.kv, cache);
+  kv.update({{"entries", r.kv_entries},
+             {"over_budget", r.kv_over_budget},
+             {"bytes", r.kv_bytes},
+             {"peak_bytes", r.kv_peak_bytes},
+             {"full_bytes", r.kv_full_bytes},
+             {"entries_per_layer", r.entries_per_layer}});
   return {
       {"text", r.text},
       {"prompt_tokens", r.prompt_tokens},
       {"completion_tokens", r.tokens.size()},
       {"finish_reason", r.finish_reason},
       {"tokens", r.tokens},
-      {"kv",
-       {{"policy", f.kv.config.policy.name},
-        {"budget", f.kv.config.budget},
-        {"layer_budget", f.kv.layer_budget},
-        {"head_budget", f.kv.head_budget},
-        {"granularity", f.kv.granularity},
-        {"type", f.kv.type},
-        {"entries", r.kv_entries},
-        {"over_budget", r.kv_over_budget},
-        {"bytes", r.kv_bytes},
-        {"peak_bytes", r.kv_peak_bytes},
-        {"full_bytes", r.kv_full_bytes},
-        {"entries_per_layer", r.entries_per_layer}}},
+      {"kv", kv},
       {"timings_ms",
        {{"load", load_ms},
         {"prefill", r.prefill_ms},
         {"eviction", r.eviction_ms},
         {"first_token", r.first_token_ms},
-        {"decode", r.decode_ms}}},
+        {"decode", r.decode_ms},
+        {"decode_eviction", r.decode_eviction_ms}}},
       {"tokens_per_second",
        {{"prefill", r.prefill_ms > 0 ? 1000.0 * r.prompt_tokens / r.prefill_ms : 0.0},
         {"decode", r.decode_steps > 0 ? 1000.0 * r.decode_steps / r.decode_ms : 0.0}}},
@@ -143,7 +154,10 @@ nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const
 
 Status prepare(const GenerateFlags& f, const Model& model, const std::string& text,
                GenerateRequest* request) {
-  RESTKV_ASSIGN_OR_RETURN(request->prompt, prompt_tokens(model, f, text));
+  int64_t n_system = 0;
+  RESTKV_ASSIGN_OR_RETURN(request->prompt, prompt_tokens(model, f, text, &n_system));
+  RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model.hparams(), &request->cache));
+  if (pins_system(f.kv)) RESTKV_RETURN_IF_ERROR(pin_system(n_system, &request->cache));
   request->n_predict = f.n_predict;
   request->n_ctx = f.n_ctx;
   request->stop = f.stop;
@@ -198,7 +212,7 @@ Result<int> run(GenerateFlags& f) {
     return 130;
   }
   if (f.json) {
-    print_json(to_json(f, *model, *result, load_ms));
+    print_json(to_json(f, *model, request.cache, *result, load_ms));
   } else {
     std::cout << std::endl;
   }

@@ -93,10 +93,9 @@ void ProgressLine::clear() {
 
 void ProgressLine::prefill(const PrefillProgress& p) {
   if (!terminal_) return;
-  const double done = (p.layer + static_cast<double>(p.n_done) / p.n_token) / p.n_layer;
   char text[128];
   std::snprintf(text, sizeof text, "reading: %3.0f %%  layer %d of %d, token %lld of %lld",
-                100 * done, p.layer + 1, p.n_layer, static_cast<long long>(p.n_done),
+                100 * p.fraction, p.layer + 1, p.n_layer, static_cast<long long>(p.n_done),
                 static_cast<long long>(p.n_token));
   show(text);
 }

@@ -130,7 +130,8 @@ struct Observation {
   // What the policy's last run left in GroupScores::entry_state, compacted with the cache, zeros
   // for the entries that are new since; empty at the first run.
   TensorView<const float, 3> entry_state;  // [n_group][n_entry][state_per_entry]
-  int32_t n_group = 1;                     // query heads that share this KV head
+  int32_t n_group = 1;  // query heads that share this KV head
+  int32_t kv_head = 0;  // which one of the layer
 
   int64_t n_entry() const { return keys.n_row; }
   int64_t n_past() const { return keys.n_row - context.window; }

@@ -1,11 +1,15 @@
 #include "engine/decode.h"
 
+#include <deque>
+
 #include "engine/prefill.h"
+#include "engine/recut.h"
 
 namespace restkv {
 namespace {
 
-// Entries that a full cache grows by at once: moving a layer costs less than one decode step.
+// Entries that a cache without a schedule grows by at once: moving a layer costs less than one
+// decode step.
 constexpr int32_t kGrowth = 64;
 
 // q, k, v of one sequence: [1][n_head or n_head_kv][head_dim].
@@ -23,119 +27,234 @@ void store(const GraphBuild& b, const LayerCache& layer, ggml_tensor* k, bool is
     const int32_t last = layer.count(head) - 1;
     return is_key ? layer.k_row(head, last) : layer.v_row(head, last);
   };
-  if (layer.is_uniform() && per_kv == 1) {
+  const ggml_type type = ggml_type_of(layer.type());
+  if (type == GGML_TYPE_F16 && layer.is_uniform() && per_kv == 1) {
     b.expand(ggml_cpy(
         b.ctx, ggml_reshape_2d(b.ctx, ggml_cont(b.ctx, k), d, n_kv),
-        b.wrap_strided(GGML_TYPE_F16, row(0), d, n_kv, 1, layer.capacity(0) * layer.row_bytes(),
+        b.wrap_strided(type, row(0), d, n_kv, 1, layer.capacity(0) * layer.row_bytes(),
                        n_kv * layer.capacity(0) * layer.row_bytes())));
     return;
   }
   for (int32_t h = 0; h < layer.n_head(); ++h) {
     ggml_tensor* from = ggml_view_1d(b.ctx, k, d, (h / per_kv) * k->nb[1]);
-    b.expand(ggml_cpy(b.ctx, from, b.wrap(GGML_TYPE_F16, row(h), d)));
+    b.expand(ggml_cpy(b.ctx, from, b.wrap(type, row(h), d)));
   }
 }
 
-// Attention of query heads first .. first + n over cached heads head .. head + n_head, which have
-// the same number of entries, evenly spaced. Returns [1][n][head_dim].
-ggml_tensor* attend_heads(const GraphBuild& b, const LayerCache& layer, ggml_tensor* q,
-                          int32_t head, int32_t n_head, int64_t first, int64_t n, float scale) {
-  const int64_t d = layer.head_dim();
-  ggml_tensor* part = ggml_view_3d(b.ctx, q, d, n, 1, q->nb[1], q->nb[2], first * q->nb[1]);
-  const auto entries = [&](std::byte* data) {
-    return b.wrap_strided(GGML_TYPE_F16, data, d, layer.count(head), n_head, layer.row_bytes(),
-                          layer.capacity(head) * layer.row_bytes());
-  };
-  ggml_tensor* out = ggml_flash_attn_ext(
-      b.ctx, ggml_permute(b.ctx, part, 0, 2, 1, 3), entries(layer.k_row(head, 0)),
-      entries(layer.v_row(head, 0)), /*mask=*/nullptr, scale, 0, 0);
-  ggml_prec_set_acc(out, GGML_PREC_F32);
-  return out;
-}
+// Keys of cached heads first .. first + n_head, turned to their index: what a node of ours reads.
+struct KeysByIndex {
+  const LayerCache* layer;
+  const RopeTable* table;
+  int32_t first;
+};
 
-// Returns [1][n_head * head_dim].
-ggml_tensor* attend_cache(const GraphBuild& b, const LayerCache& layer, const Qkv& qkv,
-                          float scale) {
-  store(b, layer, qkv.k, true);
-  store(b, layer, qkv.v, false);
-  const int64_t n_q = qkv.q->ne[1];
-  ggml_tensor* out = nullptr;
-  if (layer.is_uniform()) {
-    out = attend_heads(b, layer, qkv.q, 0, layer.n_head(), 0, n_q, scale);
-  } else {
-    const int64_t per_head = n_q / layer.n_head();
-    for (int32_t h = 0; h < layer.n_head(); ++h) {
-      ggml_tensor* part = attend_heads(b, layer, qkv.q, h, 1, h * per_head, per_head, scale);
-      out = out == nullptr ? part : ggml_concat(b.ctx, out, part, 1);
-    }
+// dst [n_head][n_entry][head_dim] f16. Every thread turns its share of the rows.
+void turn_keys(ggml_tensor* dst, int ith, int nth, void* userdata) {
+  const auto& keys = *static_cast<const KeysByIndex*>(userdata);
+  const int64_t d = dst->ne[0], n = dst->ne[1], n_row = n * dst->ne[2];
+  std::vector<float> row(d);
+  for (int64_t i = n_row * ith / nth; i < n_row * (ith + 1) / nth; ++i) {
+    const int32_t head = keys.first + static_cast<int32_t>(i / n);
+    const auto entry = static_cast<int32_t>(i % n);
+    load_stored(keys.layer->k_row(head, entry), keys.layer->type(), 1, d, row.data());
+    keys.table->rotate(entry, row.data());
+    ggml_fp32_to_fp16_row(row.data(), static_cast<ggml_fp16_t*>(dst->data) + i * d, d);
   }
-  return ggml_reshape_2d(b.ctx, out, layer.head_dim() * n_q, 1);
 }
 
-// Nodes and leaves of the step's graph, generously.
-size_t count_nodes(const Model& model, std::span<const DecodeSlot> slots) {
-  size_t nodes = 64;
-  for (uint32_t l = 0; l < model.hparams().n_layer; ++l) {
-    nodes += 64;
+// One decode step's graph.
+class Step {
+ public:
+  Step(const Model& model, std::span<const DecodeSlot> slots)
+      : model_(model), hp_(model.hparams()), slots_(slots) {
     for (const DecodeSlot& slot : slots)
-      nodes += 24 + 16 * slot.cache->layers[l].n_head();
+      ids_.push_back(slot.token);
   }
-  return nodes;
-}
 
-void build_step(const Model& model, const GraphBuild& b, std::span<const DecodeSlot> slots,
-                const std::vector<int32_t>& ids, const std::vector<int32_t>& positions,
-                float* logits) {
-  const HParams& hp = model.hparams();
-  const int64_t n = static_cast<int64_t>(slots.size());
-  const GraphContext g{b.ctx, hp, b.wrap(GGML_TYPE_I32, positions.data(), n)};
-  ggml_tensor* x = model.embed(g, b.wrap(GGML_TYPE_I32, ids.data(), n));
-  for (uint32_t l = 0; l < hp.n_layer; ++l) {
-    const Attend attend = [&](ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, float scale) {
-      ggml_tensor* out = nullptr;
-      for (int64_t s = 0; s < n; ++s) {
-        const Qkv qkv = n == 1 ? Qkv{q, k, v} : slice(b, {q, k, v}, s);
-        ggml_tensor* one = attend_cache(b, slots[s].cache->layers[l], qkv, scale);
-        out = out == nullptr ? one : ggml_concat(b.ctx, out, one, 1);
-      }
-      return out;
-    };
-    x = model.family().layer(g, model.layer(l), x, attend);
+  // Nodes and leaves, generously.
+  size_t count_nodes() const {
+    size_t nodes = 64;
+    for (uint32_t l = 0; l < hp_.n_layer; ++l) {
+      nodes += 64;
+      for (const DecodeSlot& slot : slots_)
+        nodes += 48 + 24 * slot.sequence->cache.layers[l].n_head();
+    }
+    return nodes;
   }
-  ggml_tensor* rows = model.head(g, x);
-  b.expand(ggml_cpy(b.ctx, rows, b.wrap(GGML_TYPE_F32, logits, hp.n_vocab, n)));
+
+  void build(const GraphBuild& b, float* logits) {
+    const auto n = static_cast<int64_t>(slots_.size());
+    const GraphContext g{b.ctx, hp_};
+    ggml_tensor* x = model_.embed(g, b.wrap(GGML_TYPE_I32, ids_.data(), n));
+    for (uint32_t l = 0; l < hp_.n_layer; ++l) {
+      const Attend attend = [&](const Qkv& qkv) {
+        ggml_tensor* out = nullptr;
+        for (int64_t s = 0; s < n; ++s) {
+          ggml_tensor* one =
+              attend_slot(b, *slots_[s].sequence, l, n == 1 ? qkv : slice(b, qkv, s));
+          out = out == nullptr ? one : ggml_concat(b.ctx, out, one, 1);
+        }
+        return out;
+      };
+      x = model_.family().layer(g, model_.layer(l), x, attend);
+    }
+    ggml_tensor* rows = model_.head(g, x);
+    b.expand(ggml_cpy(b.ctx, rows, b.wrap(GGML_TYPE_F32, logits, hp_.n_vocab, n)));
+  }
+
+ private:
+  // Returns [1][n_head * head_dim].
+  ggml_tensor* attend_slot(const GraphBuild& b, Sequence& sequence, uint32_t l, const Qkv& raw) {
+    const LayerCache& layer = sequence.cache.layers[l];
+    LayerMemory& memory = sequence.memory[l];
+    const bool by_index = sequence.plan->rotates_when_read();
+    if (memory.raw.keeps_any()) write_query(b, &memory.raw, raw.q);
+    ggml_tensor* q = turn_query(b, sequence, layer, raw.q);
+    const float query_scale = model_.attention_scale().queries;
+    if (query_scale != 1.0f) q = ggml_scale(b.ctx, q, query_scale);
+    if (memory.rotated.keeps_any()) write_query(b, &memory.rotated, q);
+    const Rope rope = model_.rope();
+    ggml_tensor* k =
+        by_index ? raw.k
+                 : rope.apply({b.ctx, hp_}, raw.k, position(b, sequence.cache.next_position - 1));
+    store(b, layer, k, true);
+    store(b, layer, raw.v, false);
+    const int64_t n_q = hp_.n_head, per_head = n_q / layer.n_head();
+    ggml_tensor* out = nullptr;
+    if (layer.is_uniform()) {
+      out = attend_heads(b, sequence, layer, q, {0, layer.n_head(), 0, n_q});
+    } else {
+      for (int32_t h = 0; h < layer.n_head(); ++h) {
+        ggml_tensor* part =
+            attend_heads(b, sequence, layer, q, {h, 1, h * per_head, per_head});
+        out = out == nullptr ? part : ggml_concat(b.ctx, out, part, 1);
+      }
+    }
+    return ggml_reshape_2d(b.ctx, out, layer.head_dim() * n_q, 1);
+  }
+
+  ggml_tensor* position(const GraphBuild& b, int32_t at) {
+    positions_.push_back({at});
+    return b.wrap(GGML_TYPE_I32, positions_.back().data(), 1);
+  }
+
+  // The query heads of a cached head turn to its last entry; each may stand elsewhere.
+  ggml_tensor* turn_query(const GraphBuild& b, const Sequence& sequence, const LayerCache& layer,
+                          ggml_tensor* q) {
+    const GraphContext g{b.ctx, hp_};
+    const Rope rope = model_.rope();
+    if (!sequence.plan->rotates_when_read()) {
+      return rope.apply(g, q, position(b, sequence.cache.next_position - 1));
+    }
+    const int64_t d = q->ne[0], n_head = q->ne[1], n_cached = layer.n_head();
+    std::vector<int32_t>& index = positions_.emplace_back(n_cached);
+    for (int32_t h = 0; h < n_cached; ++h)
+      index[h] = layer.count(h) - 1;
+    ggml_tensor* by_head = ggml_view_3d(b.ctx, q, d, n_head / n_cached, n_cached, q->nb[1],
+                                        q->nb[1] * (n_head / n_cached), 0);
+    ggml_tensor* turned = rope.apply(g, by_head, b.wrap(GGML_TYPE_I32, index.data(), n_cached));
+    return ggml_reshape_3d(b.ctx, turned, d, n_head, 1);
+  }
+
+  // q [1][n_head][head_dim] to the log's next row.
+  void write_query(const GraphBuild& b, QueryLog* log, ggml_tensor* q) const {
+    const size_t head = log->head_stride() * sizeof(float);
+    b.expand(ggml_cpy(b.ctx, q,
+                      b.wrap_strided(GGML_TYPE_F32, log->slot(0), q->ne[0], q->ne[1], 1, head,
+                                     head * q->ne[1])));
+  }
+
+  struct Heads {
+    int32_t cached, n_cached;  // of the layer, with the same number of entries, evenly spaced
+    int64_t query, n_query;    // the query heads that read them
+  };
+
+  // Returns [1][n_query][head_dim].
+  ggml_tensor* attend_heads(const GraphBuild& b, const Sequence& sequence, const LayerCache& layer,
+                            ggml_tensor* q, const Heads& heads) {
+    const int64_t d = layer.head_dim(), n = layer.count(heads.cached);
+    ggml_tensor* part =
+        ggml_view_3d(b.ctx, q, d, heads.n_query, 1, q->nb[1], q->nb[2], heads.query * q->nb[1]);
+    const auto entries = [&](std::byte* data) {
+      return b.wrap_strided(ggml_type_of(layer.type()), data, d, n, heads.n_cached,
+                            layer.row_bytes(), layer.capacity(heads.cached) * layer.row_bytes());
+    };
+    ggml_tensor* keys = nullptr;
+    if (sequence.plan->rotates_when_read()) {
+      keys_.push_back({&layer, &sequence.rope, heads.cached});
+      keys = ggml_custom_4d(b.ctx, GGML_TYPE_F16, d, n, heads.n_cached, 1, nullptr, 0, turn_keys,
+                            GGML_N_TASKS_MAX, &keys_.back());
+    } else {
+      keys = entries(layer.k_row(heads.cached, 0));
+    }
+    ggml_tensor* out =
+        ggml_flash_attn_ext(b.ctx, ggml_permute(b.ctx, part, 0, 2, 1, 3), keys,
+                            entries(layer.v_row(heads.cached, 0)), /*mask=*/nullptr, model_.attention_scale().logits, 0, 0);
+    ggml_prec_set_acc(out, GGML_PREC_F32);
+    return out;
+  }
+
+  const Model& model_;
+  const HParams& hp_;
+  std::span<const DecodeSlot> slots_;
+  std::vector<int32_t> ids_;
+  // What the graph's leaves and nodes point to while it runs.
+  std::deque<std::vector<int32_t>> positions_;
+  std::deque<KeysByIndex> keys_;
+};
+
+Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
+  const CachePlan& plan = *sequence->plan;
+  if (sequence->broken) return Status::runtime("the sequence is broken: a cut failed half-way");
+  const bool counted = plan.repeats() && plan.schedule.kind == Schedule::Kind::decode;
+  const int32_t more = counted ? static_cast<int32_t>(plan.schedule.every) : kGrowth;
+  int32_t longest = 0;
+  for (LayerCache& layer : sequence->cache.layers) {
+    if (!layer.has_room()) RESTKV_RETURN_IF_ERROR(layer.reserve(more, sequence->cache.meter));
+    longest = std::max(longest, layer.max_count());
+  }
+  for (LayerMemory& memory : sequence->memory) {
+    if (memory.rotated.keeps_any()) memory.rotated.make_room(1);
+    if (memory.raw.keeps_any()) memory.raw.make_room(1);
+  }
+  if (!plan.rotates_when_read()) return {};
+  return sequence->rope.grow(model, compute, longest + 1);
 }
 
 }  // namespace
 
 Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> slots,
               std::vector<float>* logits) {
-  std::vector<int32_t> ids, positions;
+  for (const DecodeSlot& slot : slots)
+    RESTKV_RETURN_IF_ERROR(make_room(model, compute, slot.sequence));
   for (const DecodeSlot& slot : slots) {
-    ids.push_back(slot.token);
-    positions.push_back(slot.cache->next_position);
-    for (LayerCache& layer : slot.cache->layers) {
-      if (!layer.has_room()) RESTKV_RETURN_IF_ERROR(layer.reserve(kGrowth, slot.cache->meter));
-    }
-  }
-  for (const DecodeSlot& slot : slots) {
-    for (LayerCache& layer : slot.cache->layers)
-      layer.append_position(slot.cache->next_position);
-    ++slot.cache->next_position;
+    KvCache& cache = slot.sequence->cache;
+    for (LayerCache& layer : cache.layers)
+      layer.append_position(cache.next_position);
+    ++cache.next_position;
   }
   logits->resize(slots.size() * model.hparams().n_vocab);
-  Status status = compute.run(count_nodes(model, slots), [&](const GraphBuild& b) {
-    build_step(model, b, slots, ids, positions, logits->data());
-  });
+  Step step(model, slots);
+  Status status = compute.run(step.count_nodes(),
+                              [&](const GraphBuild& b) { step.build(b, logits->data()); });
   if (status.ok()) status = check_logits(model, *logits);
-  if (!status.ok()) {
-    for (const DecodeSlot& slot : slots) {
-      for (LayerCache& layer : slot.cache->layers)
-        layer.drop_last();
-      --slot.cache->next_position;
+  for (const DecodeSlot& slot : slots) {
+    KvCache& cache = slot.sequence->cache;
+    if (status.ok()) {
+      for (LayerMemory& memory : slot.sequence->memory) {
+        memory.rotated.commit(1);
+        memory.raw.commit(1);
+      }
+      continue;
     }
+    for (LayerCache& layer : cache.layers)
+      layer.drop_last();
+    --cache.next_position;
   }
-  return status;
+  RESTKV_RETURN_IF_ERROR(status);
+  for (const DecodeSlot& slot : slots)
+    RESTKV_RETURN_IF_ERROR(count_decoded(model, compute, slot.sequence));
+  return {};
 }
 
 }  // namespace restkv

@@ -1,136 +1,297 @@
 #include "engine/evict.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <string>
 
-#include "core/check.h"
 #include "core/parallel.h"
 
 namespace restkv {
 namespace {
 
-using Kept = std::vector<std::vector<int32_t>>;  // [n_cached_head], ascending cache indices
-
-// The last `window` query rows of one group as one contiguous block [n_group][window][head_dim].
-std::vector<float> window_queries(const LayerScratch& layer, int32_t kv_head, int64_t window) {
-  const int32_t n_group = layer.n_head / layer.n_head_kv;
-  std::vector<float> block;
-  block.reserve(n_group * window * layer.head_dim);
-  for (int32_t g = 0; g < n_group; ++g) {
-    const float* rows = layer.queries.row(kv_head * n_group + g, layer.n_query - window);
-    block.insert(block.end(), rows, rows + window * layer.head_dim);
-  }
-  return block;
-}
-
-Status select_group(const CachePlan& plan, const LayerScratch& layer,
-                    std::span<const int32_t> positions, int32_t kv_head, Kept* kept) {
-  const PolicyTraits traits = plan.policy->traits();
-  const SelectionOptions& options = plan.config.selection;
-  const int32_t n_group = layer.n_head / layer.n_head_kv;
-  const int64_t d = layer.head_dim;
-  Observation group;
-  group.context = {layer.layer, layer.n_layer, plan.config.budget, plan.window};
-  group.attention_scale = layer.attention_scale;
-  group.keys = layer.head_rows(layer.keys, kv_head);
-  group.positions = positions;
-  group.n_group = n_group;
-  std::vector<float> queries;
-  if (plan.needs(Statistic::window_queries)) {
-    queries = window_queries(layer, kv_head, plan.window);
-    group.queries = {queries.data(), {n_group, plan.window, d}};
-  }
-  if (plan.needs(Statistic::values)) group.values = layer.head_rows(layer.values, kv_head);
-  if (plan.needs(Statistic::wo_factor)) {
-    group.wo_factor = {layer.wo_factor.row(kv_head * n_group, 0), {n_group, d, d}};
-  }
-  GroupScores scores;
-  RESTKV_RETURN_IF_ERROR(plan.policy->score(group, &scores));
-  const std::vector<float> voted =
-      vote_and_smooth(scores, traits.vote, options.granularity, options.vote);
-  const int64_t n_keep = plan.config.budget - (layer.n_token - scores.n_scored);
-  const bool per_query = options.granularity == Granularity::query_head;
-  for (int32_t s = 0; s < (per_query ? n_group : 1); ++s) {
-    const std::span<const float> row(voted.data() + s * scores.n_scored, scores.n_scored);
-    (*kept)[per_query ? kv_head * n_group + s : kv_head] =
-        select_entries(row, n_keep, layer.n_token, options.n_sink);
-  }
-  return {};
-}
-
-Result<Kept> select_layer(const CachePlan& plan, const LayerScratch& layer, int n_threads) {
-  Kept kept(plan.n_cached_head(layer));
-  std::vector<int32_t> all(layer.n_token);
+std::vector<int32_t> all_entries(int64_t n) {
+  std::vector<int32_t> all(n);
   std::iota(all.begin(), all.end(), 0);
-  if (!plan.evicts(layer.n_token) || !plan.policy->applies_to_layer(layer.layer)) {
-    std::fill(kept.begin(), kept.end(), all);
-    return kept;
-  }
-  if (plan.policy->traits().position_only) {
-    const LayerContext context{layer.layer, layer.n_layer, plan.config.budget, plan.window};
-    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> same,
-                            plan.policy->select_positions(context, layer.n_token, nullptr));
-    std::fill(kept.begin(), kept.end(), same);
-    return kept;
-  }
-  std::vector<Status> status(layer.n_head_kv);
-  parallel_for(n_threads, layer.n_head_kv, [&](int64_t head) {
-    status[head] = select_group(plan, layer, all, static_cast<int32_t>(head), &kept);
-  });
-  for (const Status& s : status)
-    RESTKV_RETURN_IF_ERROR(s);
-  return kept;
+  return all;
 }
 
-// What prefill observes. A policy that needs more must not run on empty views.
-void check_supported(const PolicyTraits& traits) {
-  const auto computed = Statistic::window_queries | Statistic::values | Statistic::wo_factor;
-  RESTKV_CHECK((static_cast<uint32_t>(traits.needs) & ~static_cast<uint32_t>(computed)) == 0);
-  RESTKV_CHECK(traits.vote != VotePoint::layer && traits.state_per_entry == 0);
-}
+// One store head's observation and the memory that it borrows.
+class Group {
+ public:
+  Group(const CachePlan& plan, const LayerView& layer, int32_t store) {
+    const int32_t n_group = layer.n_group();
+    const int64_t d = layer.head_dim, first = int64_t{store} * n_group;
+    view_.context = {layer.layer, layer.n_layer, plan.config.budget, plan.window,
+                     plan.config.strict};
+    view_.attention_scale = layer.attention_scale;
+    view_.keys = layer.keys[store];
+    view_.positions = layer.positions[store];
+    view_.n_group = n_group;
+    view_.kv_head = store;
+    if (plan.n_last_query() > 0) copy_queries(layer, first, plan.n_last_query());
+    if (plan.needs(Statistic::values)) view_.values = layer.values[store];
+    if (plan.needs(Statistic::wo_factor)) {
+      view_.wo_factor = {layer.wo_factor.row(first, 0), {n_group, d, d}};
+    }
+    if (plan.needs(Statistic::query_moments)) {
+      view_.query_mean = {layer.query_mean.row(first), {n_group, d}};
+      view_.query_covariance = {layer.query_covariance.row(first, 0), {n_group, d, d}};
+    }
+    const int64_t per_entry = plan.traits.state_per_entry;
+    if (per_entry > 0 && !layer.entry_state.empty()) {
+      expand_state(layer.entry_state[store], per_entry);
+    }
+  }
+
+  Observation& view() { return view_; }
+
+ private:
+  // The last n rows of every query head of the group as one block.
+  void copy_queries(const LayerView& layer, int64_t first, int64_t n) {
+    const int64_t d = layer.head_dim;
+    queries_.resize(view_.n_group * n * d);
+    for (int64_t g = 0; g < view_.n_group; ++g) {
+      std::memcpy(queries_.data() + g * n * d,
+                  layer.queries.row(first + g, layer.queries.n_query - n), n * d * sizeof(float));
+    }
+    view_.queries = {queries_.data(), {view_.n_group, n, d}};
+  }
+
+  // Entries that are new since the policy last ran start from zero.
+  void expand_state(const std::vector<float>& known, int64_t per_entry) {
+    if (known.empty()) return;
+    const int64_t n_known = static_cast<int64_t>(known.size()) / view_.n_group;
+    const int64_t n = view_.n_entry() * per_entry;
+    state_.assign(view_.n_group * n, 0.0f);
+    for (int64_t g = 0; g < view_.n_group; ++g)
+      std::copy_n(known.begin() + g * n_known, n_known, state_.begin() + g * n);
+    view_.entry_state = {state_.data(), {view_.n_group, view_.n_entry(), per_entry}};
+  }
+
+  std::vector<float> queries_, state_;
+  Observation view_;
+};
+
+class Choosing {
+ public:
+  Choosing(const CachePlan& plan, const LayerView& layer, int n_threads)
+      : plan_(plan), layer_(layer), n_threads_(n_threads), n_store_(layer.n_store()) {
+    const bool per_query = plan.config.selection.granularity == Granularity::query_head;
+    per_store_ = per_query ? layer.n_group() : 1;
+    choice_.kept.resize(n_store_ * per_store_);
+  }
+
+  Result<LayerChoice> run() {
+    const bool untouched =
+        !plan_.config.strict && !plan_.policy->applies_to_layer(layer_.layer);
+    if (!plan_.evicts(layer_.n_seen) || untouched) {
+      keep_all();
+      return std::move(choice_);
+    }
+    find_forced();
+    RESTKV_RETURN_IF_ERROR(find_share());
+    RESTKV_RETURN_IF_ERROR(plan_.traits.position_only ? choose_positions() : choose_scores());
+    return std::move(choice_);
+  }
+
+ private:
+  void keep_all() {
+    for (size_t c = 0; c < choice_.kept.size(); ++c)
+      choice_.kept[c] = all_entries(layer_.keys[c / per_store_].n_row);
+  }
+
+  // Sinks and pinned entries before the window of every store head.
+  void find_forced() {
+    const Protection& protection = plan_.config.protection;
+    forced_.resize(n_store_);
+    for (int32_t s = 0; s < n_store_; ++s) {
+      const auto positions = layer_.positions[s];
+      const int64_t n = static_cast<int64_t>(positions.size()) - plan_.protected_window();
+      for (int64_t i = 0; i < n; ++i) {
+        if (positions[i] < plan_.n_sink() || protection.holds(positions[i]))
+          forced_[s].push_back(static_cast<int32_t>(i));
+      }
+    }
+  }
+
+  // This layer's share of the budget.
+  Status find_share() {
+    size_t n_forced = 0;
+    for (const auto& forced : forced_)
+      n_forced = std::max(n_forced, forced.size());
+    const LayerSplit split{.budget = plan_.config.budget,
+                           .window = plan_.protected_window(),
+                           .n_forced = static_cast<int64_t>(n_forced),
+                           .n_seen = layer_.n_seen,
+                           .n_layer = layer_.n_layer,
+                           .spares_short = plan_.traits.pyramid_spares_short,
+                           .strict = plan_.config.strict};
+    RESTKV_ASSIGN_OR_RETURN(const std::vector<int64_t> shares,
+                            split_layers(plan_.layer_budget, split));
+    n_keep_ = shares[layer_.layer];
+    return {};
+  }
+
+  Status choose_positions() {
+    const EvictionPolicy& policy = *plan_.policy;
+    const int64_t n_entry = layer_.keys[0].n_row;
+    const int64_t window = policy.effective_window(plan_.config.policy.window, n_keep_);
+    RESTKV_RETURN_IF_ERROR(policy.check_budget(window, n_keep_, layer_.n_layer));
+    const LayerContext context{layer_.layer, layer_.n_layer, n_keep_, window, plan_.config.strict};
+    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> same,
+                            policy.select_positions(context, n_entry, layer_.state));
+    if (forced_[0].size() > same.size()) return too_much_protected(forced_[0].size(), same.size());
+    std::fill(choice_.kept.begin(), choice_.kept.end(), force_entries(same, forced_[0]));
+    return {};
+  }
+
+  static Status too_much_protected(size_t n_forced, size_t n_kept) {
+    return Status::capacity("--kv-sink and --kv-pin protect " + std::to_string(n_forced) +
+                            " entries, the policy keeps " + std::to_string(n_kept));
+  }
+
+  Status choose_scores() {
+    compute_column_sums();
+    groups_.resize(n_store_);
+    std::vector<Status> status(n_store_);
+    if (plan_.traits.state_per_entry > 0) state_.resize(n_store_);
+    choice_.merged_values.resize(choice_.kept.size());
+    parallel_for(n_threads_, n_store_, [&](int64_t s) {
+      status[s] = score_group(static_cast<int32_t>(s));
+    });
+    for (const Status& s : status)
+      RESTKV_RETURN_IF_ERROR(s);
+    if (plan_.traits.vote == VotePoint::layer) return select_together();
+    return select_apart();
+  }
+
+  // Attention that every key received, a query head at a time: they are more than KV heads, and
+  // balance better.
+  void compute_column_sums() {
+    if (!plan_.sums_columns()) return;
+    const int64_t d = layer_.head_dim, n = layer_.n_since, n_group = layer_.n_group();
+    const bool causal = plan_.needs(Statistic::column_sums);
+    column_sums_.resize(n_store_);
+    for (int32_t s = 0; s < n_store_; ++s)
+      column_sums_[s].resize(n_group * layer_.keys[s].n_row);
+    sum_status_.assign(layer_.n_head, {});
+    parallel_for(n_threads_, layer_.n_head, [&](int64_t h) {
+      const int64_t s = h / n_group;
+      const float* rows = layer_.queries.row(h, layer_.queries.n_query - n);
+      const auto sums = column_sums({.attention_scale = layer_.attention_scale,
+                                     .queries = {rows, {1, n, d}},
+                                     .keys = layer_.keys[s],
+                                     .n_masked = causal ? n : std::min(n, plan_.window)});
+      sum_status_[h] = sums.status();
+      if (sums.ok()) {
+        std::copy(sums->begin(), sums->end(),
+                  column_sums_[s].begin() + (h % n_group) * layer_.keys[s].n_row);
+      }
+    });
+  }
+
+  Status score_group(int32_t s) {
+    Group group(plan_, layer_, s);
+    Observation& view = group.view();
+    if (plan_.sums_columns()) {
+      for (int64_t g = 0; g < view.n_group; ++g)
+        RESTKV_RETURN_IF_ERROR(sum_status_[s * view.n_group + g]);
+      view.column_sums = {column_sums_[s].data(), {view.n_group, view.n_entry()}};
+    }
+    RESTKV_RETURN_IF_ERROR(plan_.policy->score(view, &groups_[s]));
+    if (plan_.traits.state_per_entry > 0) state_[s] = std::move(groups_[s].entry_state);
+    for (int32_t i = 0; i < per_store_; ++i) {
+      auto merged = plan_.policy->merge_values(view, per_store_ > 1 ? i : -1);
+      if (merged) choice_.merged_values[s * per_store_ + i] = std::move(*merged);
+    }
+    return {};
+  }
+
+  Status select_apart() {
+    const SelectionOptions& options = plan_.config.selection;
+    std::vector<std::vector<float>> rows;
+    std::vector<HeadScores> heads;
+    for (int32_t s = 0; s < n_store_; ++s)
+      rows.push_back(
+          vote_and_smooth(groups_[s], plan_.traits.vote, options.granularity, options.vote));
+    for (size_t c = 0; c < choice_.kept.size(); ++c) {
+      const size_t s = c / per_store_;
+      const auto n = static_cast<size_t>(groups_[s].n_scored);
+      heads.push_back({std::span<const float>(rows[s]).subspan(c % per_store_ * n, n),
+                       layer_.keys[s].n_row, forced_[s]});
+    }
+    return select(heads);
+  }
+
+  Status select_together() {
+    const GroupScores joined = join_groups(groups_);
+    const std::vector<float> row = vote_and_smooth(
+        joined, VotePoint::layer, Granularity::kv_head, plan_.config.selection.vote);
+    const HeadScores head{row, layer_.keys[0].n_row, forced_[0]};
+    return select(std::vector<HeadScores>(choice_.kept.size(), head));
+  }
+
+  Status select(const std::vector<HeadScores>& heads) {
+    RESTKV_ASSIGN_OR_RETURN(const std::vector<int64_t> counts,
+                            split_heads(plan_.head_budget, heads, n_keep_, layer_.layer,
+                                        plan_.config.strict));
+    for (size_t c = 0; c < heads.size(); ++c) {
+      const int64_t n_scored = static_cast<int64_t>(heads[c].scores.size());
+      if (static_cast<int64_t>(heads[c].forced.size()) > counts[c]) {
+        return too_much_protected(heads[c].forced.size(), counts[c]);
+      }
+      choice_.kept[c] =
+          select_entries(heads[c].scores, counts[c], heads[c].n_entry, heads[c].forced);
+      const int64_t expected =
+          std::min(counts[c], n_scored) + heads[c].n_entry - n_scored;
+      if (static_cast<int64_t>(choice_.kept[c].size()) != expected) {
+        return Status::runtime("layer " + std::to_string(layer_.layer) + ", head " +
+                               std::to_string(c) + " kept " +
+                               std::to_string(choice_.kept[c].size()) + " entries, the method's " +
+                               "own count is " + std::to_string(expected));
+      }
+    }
+    compact_state();
+    return {};
+  }
+
+  // State of the kept entries: of all query heads of a KV head, or of the one that chose.
+  void compact_state() {
+    const int64_t per_entry = plan_.traits.state_per_entry;
+    if (per_entry == 0) return;
+    choice_.entry_state.resize(choice_.kept.size());
+    for (size_t c = 0; c < choice_.kept.size(); ++c) {
+      const size_t s = c / per_store_;
+      const int64_t n = layer_.keys[s].n_row * per_entry;
+      const int64_t first = per_store_ > 1 ? static_cast<int64_t>(c % per_store_) : 0;
+      const int64_t n_row = per_store_ > 1 ? 1 : layer_.n_group();
+      for (int64_t g = first; g < first + n_row; ++g) {
+        for (const int32_t entry : choice_.kept[c]) {
+          const auto from = state_[s].begin() + g * n + entry * per_entry;
+          choice_.entry_state[c].insert(choice_.entry_state[c].end(), from, from + per_entry);
+        }
+      }
+    }
+  }
+
+  const CachePlan& plan_;
+  const LayerView& layer_;
+  int n_threads_;
+  int32_t n_store_, per_store_ = 1;
+  int64_t n_keep_ = 0;
+  std::vector<std::vector<int32_t>> forced_;     // [n_store]
+  std::vector<std::vector<float>> column_sums_;  // [n_store][n_group][n_entry]
+  std::vector<Status> sum_status_;               // [n_head]
+  std::vector<GroupScores> groups_;              // [n_store]
+  std::vector<std::vector<float>> state_;        // [n_store][n_group][n_entry][state_per_entry]
+  LayerChoice choice_;
+};
 
 }  // namespace
 
-RowsView LayerScratch::head_rows(const std::byte* data, int32_t kv_head) const {
-  const int64_t stride = int64_t{n_head_kv} * head_dim;
-  return {data + static_cast<size_t>(kv_head) * head_dim * element_size(ElementType::f16),
-          ElementType::f16, n_token, head_dim, stride};
-}
-
-Result<CachePlan> CachePlan::make(const CacheConfig& config) {
-  CachePlan plan;
-  plan.config = config;
-  if (config.budget < 1) {
-    return Status::capacity("--kv-budget is " + std::to_string(config.budget) +
-                            ", it must be at least 1");
-  }
-  RESTKV_ASSIGN_OR_RETURN(plan.policy, make_policy(config.policy));
-  check_supported(plan.policy->traits());
-  plan.window = plan.policy->effective_window(config.policy.window, config.budget);
-  if (plan.policy->traits().keeps_all) return plan;
-  RESTKV_RETURN_IF_ERROR(plan.policy->check_budget(plan.window, config.budget));
-  const int64_t room = config.budget - plan.window;
-  if (!plan.policy->traits().position_only && config.selection.n_sink > room) {
-    return Status::capacity("--kv-sink is " + std::to_string(config.selection.n_sink) +
-                            ", budget and window leave room for " + std::to_string(room));
-  }
-  return plan;
-}
-
-Result<LayerCache> compress_layer(const CachePlan& plan, const LayerScratch& layer, int n_threads,
-                                  const std::shared_ptr<KvMeter>& meter) {
-  RESTKV_ASSIGN_OR_RETURN(const Kept kept, select_layer(plan, layer, n_threads));
-  std::vector<int32_t> capacity;
-  for (const auto& entries : kept)
-    capacity.push_back(static_cast<int32_t>(entries.size()));
-  RESTKV_ASSIGN_OR_RETURN(LayerCache cache, LayerCache::allocate(capacity, layer.head_dim, meter));
-  const int32_t per_kv = plan.n_cached_head(layer) / layer.n_head_kv;
-  for (int32_t h = 0; h < cache.n_head(); ++h) {
-    cache.append_rows(h, layer.head_rows(layer.keys, h / per_kv),
-                      layer.head_rows(layer.values, h / per_kv), kept[h]);
-  }
-  return cache;
+Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, int n_threads) {
+  return Choosing(plan, layer, n_threads).run();
 }
 
 }  // namespace restkv

@@ -1,52 +1,53 @@
-// From one layer's scratch K/V to its compressed cache: observe, score, select, compact. This is
-// where policy and cache meet; neither knows the other.
+// Which entries of a layer stay: observe, score, split, select. This is where policy and cache
+// meet; neither knows the other. Whether the entries come from a prompt's scratch or from a cache
+// that is compacted already makes no difference here.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "cache/kv_cache.h"
-#include "restkv/options.h"
-#include "restkv/policy.h"
+#include "engine/plan.h"
+#include "engine/query_log.h"
+#include "restkv/tensor_view.h"
 
 namespace restkv {
 
-// K and V of one layer for the whole prompt, as prefill leaves them, and what was seen on the way.
-struct LayerScratch {
+// One layer as eviction sees it. A store head holds rows of its own: a KV head, or a query head
+// once a cache has one for each.
+struct LayerView {
   int32_t layer = 0, n_layer = 1;
-  int32_t n_head = 1, n_head_kv = 1, head_dim = 1;
-  int64_t n_token = 0;
-  const std::byte* keys = nullptr;    // [n_token][n_head_kv][head_dim] f16, after RoPE
-  const std::byte* values = nullptr;  // the same shape
+  int32_t n_head = 1, head_dim = 1;
+  int64_t n_seen = 0;  // tokens of the sequence, evicted ones included
   float attention_scale = 0.0f;
-  int64_t n_query = 0;                   // rows of `queries`
-  TensorView<const float, 3> queries;    // [n_head][n_query][head_dim], the last n_query rows
-  TensorView<const float, 3> wo_factor;  // [n_head][head_dim][head_dim], where it is needed
+  // [n_store], each [n_entry][head_dim], keys as rotated as `queries`.
+  std::vector<RowsView> keys, values;
+  std::vector<std::span<const int32_t>> positions;  // [n_store][n_entry]
+  QueryRows queries;                                // of all query heads, the newest last
+  int64_t n_since = 0;                              // of them, read since the policy last ran
+  TensorView<const float, 3> wo_factor;             // [n_head][head_dim][head_dim]
+  TensorView<const float, 2> query_mean;            // [n_head][head_dim]
+  TensorView<const float, 3> query_covariance;      // [n_head][head_dim][head_dim]
+  // [n_store][n_group * n * state_per_entry], n the entries that were there then.
+  std::span<const std::vector<float>> entry_state;
+  LayerState* state = nullptr;
 
-  RowsView head_rows(const std::byte* data, int32_t kv_head) const;
+  int32_t n_store() const { return static_cast<int32_t>(keys.size()); }
+  int32_t n_group() const { return n_head / n_store(); }
 };
 
-// A cache configuration with its policy made and its limits checked.
-struct CachePlan {
-  CacheConfig config;
-  std::unique_ptr<EvictionPolicy> policy;
-  int64_t window = 0;
-
-  // Errors: usage (a policy option), capacity (budget not above the window).
-  static Result<CachePlan> make(const CacheConfig& config);
-  bool evicts(int64_t n_token) const {
-    return !policy->traits().keeps_all && n_token > config.budget;
-  }
-  bool needs(Statistic statistic) const { return has(policy->traits().needs, statistic); }
-  int32_t n_cached_head(const LayerScratch& layer) const {
-    return config.selection.granularity == Granularity::query_head ? layer.n_head : layer.n_head_kv;
-  }
+struct LayerChoice {
+  std::vector<std::vector<int32_t>> kept;  // [n_cached_head], ascending entry indices
+  // [n_cached_head] of the kept entries; empty where the policy has no such state.
+  std::vector<std::vector<float>> entry_state;
+  // [n_cached_head] new values of all entries [n_entry][head_dim]; empty where nothing is merged.
+  std::vector<std::vector<float>> merged_values;
 };
 
-// Errors: capacity (no memory for the compressed layer).
-Result<LayerCache> compress_layer(const CachePlan& plan, const LayerScratch& layer, int n_threads,
-                                  const std::shared_ptr<KvMeter>& meter);
+// Cached heads: store heads, or query heads with granularity query_head. Where nothing is to be
+// evicted every entry stays and no statistic is touched.
+// Errors: capacity (a budget that does not hold what must stay, memory), usage (the policy's own),
+// runtime (a count that is not the split's own).
+Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, int n_threads);
 
 }  // namespace restkv

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <optional>
 
-#include "engine/decode.h"
 #include "engine/sampler.h"
+#include "engine/session.h"
 
 namespace restkv {
 namespace {
@@ -86,22 +86,14 @@ std::vector<int32_t> end_tokens(const Tokenizer& tokenizer) {
   return ids;
 }
 
-void report_cache(const Model& model, const CachePlan& plan, const KvCache& cache,
-                  GenerateResult* result) {
+void report_cache(const Model& model, const Session& session, GenerateResult* result) {
   const HParams& hp = model.hparams();
-  result->kv_bytes = cache.used_bytes();
+  result->kv_bytes = session.cache().used_bytes();
   result->kv_full_bytes = size_t{2} * element_size(ElementType::f16) * result->prompt_tokens *
                           hp.n_layer * hp.n_head_kv * hp.head_dim;
-  result->entries_per_layer = cache.entries_per_layer();
-  int64_t allowed = 0;
-  for (const LayerCache& layer : cache.layers) {
-    for (int32_t h = 0; h < layer.n_head(); ++h)
-      result->kv_entries += layer.count(h);
-    allowed += layer.n_head() * std::min(plan.config.budget, result->prompt_tokens);
-  }
-  if (!plan.policy->traits().keeps_all) {
-    result->kv_over_budget = std::max<int64_t>(0, result->kv_entries - allowed);
-  }
+  result->entries_per_layer = session.cache().entries_per_layer();
+  result->kv_entries = session.cache().n_entry();
+  result->kv_over_budget = session.over_budget();
 }
 
 int64_t token_limit(const GenerateRequest& request) {
@@ -114,29 +106,28 @@ int64_t token_limit(const GenerateRequest& request) {
 // The decode loop: one answer after a prompt that has been read.
 class Answer {
  public:
-  Answer(const Model& model, Compute& compute, const GenerateRequest& request, KvCache* cache,
+  Answer(const Model& model, Compute& compute, const GenerateRequest& request, Session* session,
          Sampler* sampler, GenerateResult* result)
       : model_(model),
         compute_(compute),
         request_(request),
-        cache_(cache),
+        session_(session),
         sampler_(sampler),
         result_(result),
         stream_(request.stop, request.on_text) {
     if (request.ignore_eos) banned_ = end_tokens(model.tokenizer());
   }
 
-  Status run(std::vector<float> logits, Clock::time_point start) {
+  Status run(Clock::time_point start) {
     const int64_t limit = token_limit(request_);
     Clock::time_point first = Clock::now();
     for (int64_t i = 0; i < limit && result_->finish_reason.empty(); ++i) {
       if (i > 0) {
-        const DecodeSlot slot{cache_, result_->tokens.back()};
-        const Status status = decode(model_, compute_, {&slot, 1}, &logits);
+        const Status status = session_->decode(result_->tokens.back());
         if (!status.ok() && !compute_.cancelled()) return status;
         ++result_->decode_steps;
       }
-      result_->finish_reason = compute_.cancelled() ? "interrupted" : take_token(logits);
+      result_->finish_reason = compute_.cancelled() ? "interrupted" : take_token(session_->logits());
       if (i == 0) {
         result_->first_token_ms = ms_since(start);
         first = Clock::now();
@@ -163,7 +154,7 @@ class Answer {
   const Model& model_;
   Compute& compute_;
   const GenerateRequest& request_;
-  KvCache* cache_;
+  Session* session_;
   Sampler* sampler_;
   GenerateResult* result_;
   TextStream stream_;
@@ -190,27 +181,22 @@ Result<GenerateResult> generate(const Model& model, Compute& compute,
                                 const GenerateRequest& request) {
   RESTKV_RETURN_IF_ERROR(check_request(request));
   RESTKV_ASSIGN_OR_RETURN(auto sampler, Sampler::create(request.sampling, model.tokenizer()));
-  std::vector<CachePlan> plans(1);
-  RESTKV_ASSIGN_OR_RETURN(plans[0], CachePlan::make(request.cache));
+  RESTKV_ASSIGN_OR_RETURN(const auto session, Session::create(model, compute, request.cache));
 
   GenerateResult result;
   result.prompt_tokens = static_cast<int64_t>(request.prompt.size());
-  const auto meter = std::make_shared<KvMeter>();
   const auto start = Clock::now();
-  PrefillRequest prefill_request;
-  prefill_request.tokens = request.prompt;
-  prefill_request.plans = plans;
-  prefill_request.on_progress = request.on_progress;
-  RESTKV_ASSIGN_OR_RETURN(PrefillResult read, prefill(model, compute, prefill_request, meter));
-  KvCache cache = std::move(read.caches[0]);
-  result.prefill_ms = read.total_ms;
-  result.eviction_ms = read.eviction_ms;
-  report_cache(model, plans[0], cache, &result);
+  RESTKV_RETURN_IF_ERROR(
+      session->read({.tokens = request.prompt, .on_progress = request.on_progress}));
+  result.prefill_ms = session->read_ms();
+  result.eviction_ms = session->eviction_ms();
+  report_cache(model, *session, &result);
 
   sampler->accept_prompt(request.prompt);
-  RESTKV_RETURN_IF_ERROR(Answer(model, compute, request, &cache, sampler.get(), &result)
-                             .run(std::move(read.last_logits), start));
-  result.kv_peak_bytes = meter->peak_bytes();
+  RESTKV_RETURN_IF_ERROR(
+      Answer(model, compute, request, session.get(), sampler.get(), &result).run(start));
+  result.decode_eviction_ms = session->eviction_ms() - result.eviction_ms;
+  result.kv_peak_bytes = session->meter().peak_bytes();
   return result;
 }
 

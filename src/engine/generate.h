@@ -38,6 +38,7 @@ struct GenerateResult {
   std::vector<int64_t> entries_per_layer;
   int64_t decode_steps = 0;  // passes through the model after the prompt
   double prefill_ms = 0, eviction_ms = 0, first_token_ms = 0, decode_ms = 0;
+  double decode_eviction_ms = 0;  // part of decode_ms: cuts by a schedule that counts tokens
 };
 
 // Checks that need no weights, so that a wrong request fails before anything is computed.

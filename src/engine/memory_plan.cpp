@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 
+#include "cache/storage.h"
 #include "engine/prefill.h"
 
 namespace restkv {
@@ -35,24 +36,34 @@ std::optional<size_t> container_memory() {
 
 }  // namespace
 
-MemoryPlan plan_memory(const HParams& hp, int64_t n_token, std::span<const CachePlan> plans) {
-  const size_t entry_bytes = size_t{2} * hp.head_dim * element_size(ElementType::f16);  // K and V
-  const size_t n = n_token;
+MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
+                       std::span<const CachePlan* const> plans) {
+  const size_t half_row = hp.head_dim * element_size(ElementType::f16);
+  const size_t n = n_token, n_row = n_token + n_old;
+  const size_t head_rows = size_t{hp.n_head} * hp.head_dim;
   MemoryPlan memory;
-  memory.kv_peak_bytes = n * hp.n_head_kv * entry_bytes;
-  for (const CachePlan& plan : plans) {
-    const bool per_query = plan.config.selection.granularity == Granularity::query_head;
-    const size_t n_head = per_query ? hp.n_head : hp.n_head_kv;
-    const size_t kept = plan.evicts(n_token) ? plan.config.budget : n_token;
-    memory.kv_peak_bytes += kept * n_head * hp.n_layer * entry_bytes;
+  size_t n_store = hp.n_head_kv;
+  bool raw_keys = false, all_queries = false;
+  for (const CachePlan* plan : plans) {
+    const auto n_head = static_cast<size_t>(plan->n_cached_head(hp));
+    const int64_t cut = plan->config.budget + std::max<int64_t>(0, plan->schedule.every);
+    const size_t kept = plan->evicts(n_token + n_old) ? std::min<int64_t>(cut, n_row) : n_row;
+    memory.kv_peak_bytes +=
+        kept * n_head * hp.n_layer * 2 * storage_row_bytes(plan->config.type, hp.head_dim);
+    if (n_old > 0) n_store = n_head;
+    raw_keys = raw_keys || plan->rotates_when_read();
+    all_queries = all_queries || plan->observes_all();
   }
+  memory.kv_peak_bytes += n_row * n_store * half_row * 2;
+  if (raw_keys) memory.kv_peak_bytes += n * n_store * half_row;
   memory.hidden_bytes = n * (hp.n_embd * sizeof(float) + sizeof(int32_t));
+  if (all_queries) memory.hidden_bytes += n * head_rows * sizeof(float);
   const size_t chunk = std::min<size_t>(n, kMaxChunk);
-  const size_t widest = std::max<size_t>(hp.n_ff, size_t{hp.n_head} * hp.head_dim);
-  const size_t projection = size_t{hp.n_embd} * hp.n_head * hp.head_dim * sizeof(float);
-  memory.work_bytes = n * chunk * 2 + chunk * sizeof(float) * (4 * widest + 4 * hp.n_embd) +
+  const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
+  const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);
+  memory.work_bytes = n_row * chunk * 2 + chunk * sizeof(float) * (4 * widest + 4 * hp.n_embd) +
                       size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
-                      n * hp.n_head * sizeof(int32_t);
+                      n_row * hp.n_head * sizeof(int32_t);
   return memory;
 }
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "engine/evict.h"
+#include "engine/plan.h"
 #include "model/hparams.h"
 #include "restkv/status.h"
 
@@ -20,8 +20,9 @@ struct MemoryPlan {
   size_t total_bytes() const { return kv_peak_bytes + hidden_bytes + work_bytes; }
 };
 
-// For a prompt of n_token tokens.
-MemoryPlan plan_memory(const HParams& hparams, int64_t n_token, std::span<const CachePlan> plans);
+// For n_token tokens that are read at once and follow n_old entries per cached head.
+MemoryPlan plan_memory(const HParams& hparams, int64_t n_token, int64_t n_old,
+                       std::span<const CachePlan* const> plans);
 
 // What the system, or the limit of the container, can still give; nothing where neither says.
 std::optional<size_t> available_memory();

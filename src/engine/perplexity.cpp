@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/decode.h"
+#include "engine/session.h"
 
 namespace restkv {
 namespace {
@@ -20,9 +20,7 @@ double negative_log_likelihood(std::span<const float> logits, int32_t token) {
 // The whole text in one pass with the full cache.
 Status score_in_one_pass(const Model& model, Compute& compute, const PerplexityRequest& request,
                          PerplexityResult* result) {
-  PrefillRequest read;
-  read.tokens = request.tokens;
-  read.on_progress = request.on_progress;
+  ReadRequest read{.tokens = request.tokens, .on_progress = request.on_progress};
   read.on_logits = [&](int64_t first, TensorView<const float, 2> logits) -> Status {
     for (int64_t i = 0; i < logits.shape[0]; ++i) {
       const size_t next = first + i + 1;
@@ -32,30 +30,21 @@ Status score_in_one_pass(const Model& model, Compute& compute, const PerplexityR
     }
     return {};
   };
-  const auto meter = std::make_shared<KvMeter>();
-  return prefill(model, compute, read, meter).status();
+  return prefill(model, compute, read, {}, std::make_shared<KvMeter>()).status();
 }
 
 // The prefix is read and evicted, the rest decoded token by token.
 Status score_after_prefix(const Model& model, Compute& compute, const PerplexityRequest& request,
                           PerplexityResult* result) {
-  std::vector<CachePlan> plans(1);
-  RESTKV_ASSIGN_OR_RETURN(plans[0], CachePlan::make(request.cache));
+  RESTKV_ASSIGN_OR_RETURN(const auto session, Session::create(model, compute, request.cache));
   const std::span<const int32_t> tokens(request.tokens);
-  PrefillRequest read;
-  read.tokens = tokens.first(request.n_prefix);
-  read.plans = plans;
-  read.on_progress = request.on_progress;
-  RESTKV_ASSIGN_OR_RETURN(PrefillResult prompt,
-                          prefill(model, compute, read, std::make_shared<KvMeter>()));
-  KvCache cache = std::move(prompt.caches[0]);
-  result->kv_bytes = cache.used_bytes();
-  std::vector<float> logits = std::move(prompt.last_logits);
+  RESTKV_RETURN_IF_ERROR(session->read(
+      {.tokens = tokens.first(request.n_prefix), .on_progress = request.on_progress}));
+  result->kv_bytes = session->cache().used_bytes();
   for (size_t i = request.n_prefix; i < tokens.size(); ++i) {
-    result->token_nll.push_back(negative_log_likelihood(logits, tokens[i]));
+    result->token_nll.push_back(negative_log_likelihood(session->logits(), tokens[i]));
     if (i + 1 == tokens.size()) break;
-    const DecodeSlot slot{&cache, tokens[i]};
-    RESTKV_RETURN_IF_ERROR(decode(model, compute, {&slot, 1}, &logits));
+    RESTKV_RETURN_IF_ERROR(session->decode(tokens[i]));
   }
   return {};
 }

@@ -7,15 +7,15 @@ std::string layer_name(int32_t layer, const char* part) {
   return "blk." + std::to_string(layer) + "." + part;
 }
 
-ggml_tensor* rope(const GraphContext& g, ggml_tensor* x, ggml_tensor* freqs, RopePairs pairs) {
+}  // namespace
+
+ggml_tensor* Rope::apply(const GraphContext& g, ggml_tensor* x, ggml_tensor* positions) const {
   const HParams& hp = g.hparams;
   const int mode = pairs == RopePairs::halves ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL;
-  return ggml_rope_ext(g.ctx, x, g.positions, freqs, hp.n_rot, mode, hp.n_ctx_orig,
-                       hp.rope_freq_base, hp.rope_freq_scale, hp.yarn_ext_factor,
-                       hp.yarn_attn_factor, hp.yarn_beta_fast, hp.yarn_beta_slow);
+  return ggml_rope_ext(g.ctx, x, positions, freqs, hp.n_rot, mode, hp.n_ctx_orig, hp.rope_freq_base,
+                       hp.rope_freq_scale, hp.yarn_ext_factor, hp.yarn_attn_factor,
+                       hp.yarn_beta_fast, hp.yarn_beta_slow);
 }
-
-}  // namespace
 
 LayerWeights bind_layer(const Weights& weights, int32_t layer) {
   const auto matrix = [&](const char* part) { return weights.matrix(layer_name(layer, part)); };
@@ -50,16 +50,15 @@ ggml_tensor* linear(const GraphContext& g, ggml_tensor* w, ggml_tensor* bias, gg
   return bias == nullptr ? y : ggml_add(g.ctx, y, bias);
 }
 
-Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x, RopePairs pairs) {
+Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) {
   const HParams& hp = g.hparams;
   const int64_t n_token = x->ne[1];
   ggml_tensor* q = linear(g, w.wq, w.bq, x);
   ggml_tensor* k = linear(g, w.wk, w.bk, x);
   ggml_tensor* v = linear(g, w.wv, w.bv, x);
-  q = ggml_reshape_3d(g.ctx, q, hp.head_dim, hp.n_head, n_token);
-  k = ggml_reshape_3d(g.ctx, k, hp.head_dim, hp.n_head_kv, n_token);
-  v = ggml_reshape_3d(g.ctx, v, hp.head_dim, hp.n_head_kv, n_token);
-  return {rope(g, q, w.rope_freqs, pairs), rope(g, k, w.rope_freqs, pairs), v};
+  return {ggml_reshape_3d(g.ctx, q, hp.head_dim, hp.n_head, n_token),
+          ggml_reshape_3d(g.ctx, k, hp.head_dim, hp.n_head_kv, n_token),
+          ggml_reshape_3d(g.ctx, v, hp.head_dim, hp.n_head_kv, n_token)};
 }
 
 ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
@@ -72,16 +71,10 @@ ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor
 }
 
 ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
-                            const Attend& attend, const PreNormLayer& form) {
-  Qkv qkv = project_qkv(g, w, rms_norm(g, x, w.attn_norm), form.pairs);
-  float scale = g.hparams.attention_scale;
-  if (form.scale_queries) {
-    qkv.q = ggml_scale(g.ctx, qkv.q, scale);
-    scale = 1.0f;
-  }
-  ggml_tensor* heads = attend(qkv.q, qkv.k, qkv.v, scale);
+                            const Attend& attend, GatedUnit unit) {
+  ggml_tensor* heads = attend(project_qkv(g, w, rms_norm(g, x, w.attn_norm)));
   x = ggml_add(g.ctx, linear(g, w.wo, w.bo, heads), x);
-  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), form.unit);
+  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), unit);
   return ggml_add(g.ctx, ffn, x);
 }
 

@@ -28,39 +28,47 @@ LayerWeights bind_layer(const Weights& weights, int32_t layer);
 struct GraphContext {
   ggml_context* ctx;
   const HParams& hparams;
-  ggml_tensor* positions;  // [n_token] int32
 };
-
-// Attention over whatever cache the caller has: stores k and v, attends with q.
-//   q [n_token][n_head][head_dim], k and v [n_token][n_head_kv][head_dim], after RoPE
-//   returns [n_token][n_head * head_dim]
-using Attend =
-    std::function<ggml_tensor*(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, float scale)>;
 
 // How a family's RoPE pairs dimensions; ggml's modes.
 enum class RopePairs { neighbours, halves };
 
-struct Qkv {
-  ggml_tensor *q, *k, *v;  // [n_token][n_head or n_head_kv][head_dim]
+// The rotation of queries and keys; freqs may be nullptr.
+struct Rope {
+  RopePairs pairs = RopePairs::neighbours;
+  ggml_tensor* freqs = nullptr;
+
+  // x [n_token][n_head][head_dim] at positions [n_token] int32.
+  ggml_tensor* apply(const GraphContext& g, ggml_tensor* x, ggml_tensor* positions) const;
 };
+
+// What attention starts from: [n_token][n_head or n_head_kv][head_dim] before RoPE, because where
+// a key is rotated to is the cache's business.
+struct Qkv {
+  ggml_tensor *q, *k, *v;
+};
+
+// Factors of the attention logits: one on the rotated queries, one on the dot products.
+struct AttentionScale {
+  float queries = 1.0f, logits = 1.0f;
+};
+
+// Attention over whatever cache the caller has: rotates, stores k and v, attends with q.
+// Returns [n_token][n_head * head_dim].
+using Attend = std::function<ggml_tensor*(const Qkv& qkv)>;
 
 ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight);
 // x [n_token][n_in] times w [n_out][n_in], plus bias [n_out] unless nullptr.
 ggml_tensor* linear(const GraphContext& g, ggml_tensor* w, ggml_tensor* bias, ggml_tensor* x);
-Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x, RopePairs pairs);
+Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x);
 enum class GatedUnit { swiglu, geglu };
 ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                        GatedUnit unit);
 
 // Norm, attention, residual, norm, gated feed-forward, residual: the layer that most families
 // share.
-struct PreNormLayer {
-  RopePairs pairs = RopePairs::neighbours;
-  GatedUnit unit = GatedUnit::swiglu;
-  bool scale_queries = false;  // scale q before attention instead of the logits in it
-};
 ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
-                            const Attend& attend, const PreNormLayer& form);
+                            const Attend& attend, GatedUnit unit = GatedUnit::swiglu);
 
 // ---- expected tensors, shared by the families ------------------------------------------------
 struct TensorRules {

@@ -43,6 +43,13 @@ class Model {
   const LayerWeights& layer(int32_t l) const { return layers_[l]; }
   const std::string& path() const { return path_; }
 
+  Rope rope() const { return {family_->rope_pairs, layers_[0].rope_freqs}; }
+  AttentionScale attention_scale() const {
+    const float scale = hparams_.attention_scale;
+    return family_->scale_queries ? AttentionScale{.queries = scale}
+                                  : AttentionScale{.logits = scale};
+  }
+
   // hidden [n_token][n_embd] of token ids [n_token].
   ggml_tensor* embed(const GraphContext& g, ggml_tensor* ids) const;
   // logits [n_row][n_vocab] of hidden rows [n_row][n_embd].

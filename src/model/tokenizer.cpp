@@ -142,6 +142,24 @@ Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
   return tokenize_chat_in_parts(messages);
 }
 
+Result<int64_t> Tokenizer::count_system_tokens(const std::vector<ChatMessage>& messages,
+                                               const std::vector<int32_t>& ids) const {
+  // What two conversations that differ in the user's text alone begin with.
+  std::vector<ChatMessage> other;
+  for (const ChatMessage& message : messages) {
+    other.push_back(message);
+    if (message.role == "user") break;
+  }
+  size_t n = ids.size();
+  for (const char* text : {"A", "0"}) {
+    other.back().content = text;
+    RESTKV_ASSIGN_OR_RETURN(const auto begins, tokenize_chat(other));
+    const auto end = std::mismatch(ids.begin(), ids.end(), begins.begin(), begins.end()).first;
+    n = std::min<size_t>(n, end - ids.begin());
+  }
+  return static_cast<int64_t>(n);
+}
+
 Result<std::vector<int32_t>> Tokenizer::tokenize_chat_in_parts(
     const std::vector<ChatMessage>& messages) const {
   std::vector<ChatMessage> stand_ins = messages;

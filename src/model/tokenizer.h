@@ -40,6 +40,11 @@ class Tokenizer {
   // Error: model, when the file's template is none that libllama knows.
   Result<std::vector<int32_t>> tokenize_chat(const std::vector<ChatMessage>& messages) const;
 
+  // How many of the first `ids`, tokenize_chat()'s of these messages, stand before the text of the
+  // first user message: the template's system part. Errors as tokenize_chat().
+  Result<int64_t> count_system_tokens(const std::vector<ChatMessage>& messages,
+                                      const std::vector<int32_t>& ids) const;
+
   const llama_vocab* vocab() const { return llama_model_get_vocab(model_.get()); }
 
  private:

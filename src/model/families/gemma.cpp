@@ -17,13 +17,11 @@ float embedding_scale(const HParams& hp) {
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
-  return pre_norm_layer(
-      g, w, x, attend,
-      {.pairs = RopePairs::halves, .unit = GatedUnit::geglu, .scale_queries = true});
+  return pre_norm_layer(g, w, x, attend, GatedUnit::geglu);
 }
 
 }  // namespace
 
-const Family kGemma{"gemma", "Gemma", tensors, embedding_scale, layer};
+const Family kGemma{"gemma", "Gemma", RopePairs::halves, true, tensors, embedding_scale, layer};
 
 }  // namespace restkv

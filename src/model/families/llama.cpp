@@ -14,11 +14,11 @@ float embedding_scale(const HParams&) {
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
-  return pre_norm_layer(g, w, x, attend, {.pairs = RopePairs::neighbours});
+  return pre_norm_layer(g, w, x, attend);
 }
 
 }  // namespace
 
-const Family kLlama{"llama", "Llama 2, Llama 3, Mistral, SmolLM2", tensors, embedding_scale, layer};
+const Family kLlama{"llama", "Llama 2, Llama 3, Mistral, SmolLM2", RopePairs::neighbours, false, tensors, embedding_scale, layer};
 
 }  // namespace restkv

@@ -14,11 +14,11 @@ float embedding_scale(const HParams&) {
 
 ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                    const Attend& attend) {
-  return pre_norm_layer(g, w, x, attend, {.pairs = RopePairs::halves});
+  return pre_norm_layer(g, w, x, attend);
 }
 
 }  // namespace
 
-const Family kQwen2{"qwen2", "Qwen2, Qwen2.5", tensors, embedding_scale, layer};
+const Family kQwen2{"qwen2", "Qwen2, Qwen2.5", RopePairs::halves, false, tensors, embedding_scale, layer};
 
 }  // namespace restkv

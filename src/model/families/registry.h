@@ -12,6 +12,8 @@ namespace restkv {
 struct Family {
   std::string_view arch;    // general.architecture of the GGUF file
   std::string_view models;  // what users know it by
+  RopePairs rope_pairs;
+  bool scale_queries;  // before attention, instead of the logits in it
   std::vector<ExpectedTensor> (*tensors)(const HParams& hparams);
   // Factor on the embedded tokens; 1 for most.
   float (*embedding_scale)(const HParams& hparams);

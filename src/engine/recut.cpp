@@ -1,0 +1,178 @@
+#include "engine/recut.h"
+
+#include <chrono>
+#include <numeric>
+
+#include "core/parallel.h"
+#include "engine/evict.h"
+#include "engine/observe.h"
+#include "engine/scratch.h"
+
+namespace restkv {
+namespace {
+
+// Below this many multiplications starting a thread costs more than it saves.
+constexpr int64_t kWorthThreads = int64_t{1} << 22;
+
+// One layer of a cache as eviction sees it: rows as they lie where they are f16 and rotated, a
+// float copy otherwise.
+class CachedLayer {
+ public:
+  CachedLayer(const Model& model, Compute& compute, Sequence* sequence, int32_t l)
+      : model_(model),
+        hp_(model.hparams()),
+        compute_(compute),
+        sequence_(*sequence),
+        plan_(*sequence->plan),
+        cache_(sequence->cache.layers[l]),
+        memory_(sequence->memory[l]),
+        layer_(l) {}
+
+  Status cut() {
+    const bool cuts = plan_.evicts(sequence_.n_seen());
+    if (cuts) {
+      RESTKV_RETURN_IF_ERROR(observe());
+      RESTKV_ASSIGN_OR_RETURN(LayerChoice choice, choose_entries(plan_, view_, n_threads()));
+      apply(&choice);
+      memory_.rotated.mark();
+    }
+    if (cuts || plan_.needs(Statistic::query_moments)) memory_.raw.mark();
+    return {};
+  }
+
+ private:
+  Status observe() {
+    view_.layer = layer_;
+    view_.n_layer = static_cast<int32_t>(hp_.n_layer);
+    view_.n_head = static_cast<int32_t>(hp_.n_head);
+    view_.head_dim = static_cast<int32_t>(hp_.head_dim);
+    view_.n_seen = sequence_.n_seen();
+    view_.attention_scale = model_.attention_scale().logits;
+    for (int32_t h = 0; h < cache_.n_head(); ++h)
+      n_entry_.push_back(cache_.count(h));
+    observe_rows();
+    observe_queries();
+    RESTKV_RETURN_IF_ERROR(observe_moments());
+    if (plan_.needs(Statistic::wo_factor)) {
+      if (!sequence_.factors) {
+        sequence_.factors = std::make_shared<ProjectionFactors>(model_, true);
+      }
+      view_.wo_factor = sequence_.factors->layer(layer_, compute_.n_threads());
+    }
+    view_.entry_state = memory_.entry_state;
+    if (!memory_.policy) memory_.policy = plan_.policy->make_layer_state();
+    view_.state = memory_.policy.get();
+    return {};
+  }
+
+  void observe_rows() {
+    const bool scores = !plan_.traits.position_only;
+    for (int32_t h = 0; h < cache_.n_head(); ++h) {
+      view_.positions.push_back(cache_.positions(h));
+      const bool as_it_lies = cache_.type() == StorageType::f16 || !scores;
+      view_.keys.push_back(as_it_lies && (!plan_.rotates_when_read() || !scores)
+                               ? lying(cache_.k_row(h, 0), h)
+                               : copied(cache_.k_row(h, 0), h, plan_.rotates_when_read()));
+      view_.values.push_back(as_it_lies || !plan_.needs(Statistic::values)
+                                 ? lying(cache_.v_row(h, 0), h)
+                                 : copied(cache_.v_row(h, 0), h, false));
+    }
+  }
+
+  RowsView lying(const std::byte* rows, int32_t head) const {
+    const int64_t d = hp_.head_dim;
+    return {rows, ElementType::f16, cache_.count(head), d, d};
+  }
+
+  RowsView copied(const std::byte* rows, int32_t head, bool rotates) {
+    const int64_t d = hp_.head_dim, n = cache_.count(head);
+    std::vector<float>& floats = copies_.emplace_back(n * d);
+    load_stored(rows, cache_.type(), n, d, floats.data());
+    if (rotates) rotate_to_index(sequence_.rope, n, d, floats.data());
+    return {floats.data(), ElementType::f32, n, d, d};
+  }
+
+  void observe_queries() {
+    const QueryLog& log = plan_.rotates_when_read() ? memory_.raw : memory_.rotated;
+    const int64_t n_row =
+        std::max(plan_.n_last_query(), plan_.sums_columns() ? log.n_since() : 0);
+    view_.n_since = log.n_since();
+    view_.queries = log.rows();
+    if (n_row == 0 || !plan_.rotates_when_read()) return;
+    queries_ = rotate_queries(log.rows(), n_row, hp_.n_head, n_entry_, sequence_.rope,
+                              model_.attention_scale().queries);
+    const int64_t d = hp_.head_dim;
+    view_.queries = {queries_.data(), n_row, d, n_row * d};
+  }
+
+  Status observe_moments() {
+    if (!plan_.needs(Statistic::query_moments)) return {};
+    fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
+                 compute_.n_threads(), &memory_.moments);
+    const int64_t next = plan_.rotates_when_read() ? n_entry_[0] : sequence_.n_seen();
+    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model_, compute_, memory_.moments, next));
+    view_.query_mean = {moments_.mean.data(), {hp_.n_head, hp_.head_dim}};
+    view_.query_covariance = {moments_.covariance.data(),
+                              {hp_.n_head, hp_.head_dim, hp_.head_dim}};
+    return {};
+  }
+
+  int n_threads() const {
+    const int64_t n_row = std::max<int64_t>(plan_.n_last_query(), view_.n_since);
+    const int64_t work = cache_.n_entry() * view_.n_group() * hp_.head_dim * n_row;
+    return work < kWorthThreads ? 1 : compute_.n_threads();
+  }
+
+  void apply(LayerChoice* choice) {
+    const int64_t d = hp_.head_dim;
+    for (int32_t h = 0; h < cache_.n_head(); ++h) {
+      if (!choice->merged_values.empty() && !choice->merged_values[h].empty()) {
+        const std::vector<float>& merged = choice->merged_values[h];
+        cache_.replace_values(h, {merged.data(), ElementType::f32, cache_.count(h), d, d});
+      }
+      cache_.keep(h, choice->kept[h]);
+    }
+    memory_.entry_state = std::move(choice->entry_state);
+  }
+
+  const Model& model_;
+  const HParams& hp_;
+  Compute& compute_;
+  Sequence& sequence_;
+  const CachePlan& plan_;
+  LayerCache& cache_;
+  LayerMemory& memory_;
+  int32_t layer_;
+  LayerView view_;
+  std::vector<int64_t> n_entry_;
+  std::vector<std::vector<float>> copies_;
+  std::vector<float> queries_;
+  RotatedMoments moments_;
+};
+
+}  // namespace
+
+Status count_decoded(const Model& model, Compute& compute, Sequence* sequence) {
+  const CachePlan& plan = *sequence->plan;
+  ++sequence->n_decoded;
+  if (!plan.repeats() || plan.schedule.kind != Schedule::Kind::decode ||
+      sequence->n_decoded < plan.schedule.every) {
+    return {};
+  }
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  sequence->n_decoded = 0;
+  for (size_t l = 0; l < sequence->cache.layers.size(); ++l) {
+    const Status status =
+        CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
+    if (!status.ok()) {
+      sequence->broken = true;
+      return status;
+    }
+  }
+  sequence->eviction_ms +=
+      std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return {};
+}
+
+}  // namespace restkv

@@ -1,0 +1,49 @@
+// One sequence of tokens and what is remembered of it: its cache, and what later evictions need.
+//
+// Thread safety: none; one thread changes a sequence at a time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "engine/factors.h"
+#include "engine/plan.h"
+#include "engine/query_log.h"
+#include "engine/rope_table.h"
+
+namespace restkv {
+
+// Sums over queries before RoPE, for their mean and covariance: [n_head][...].
+struct QueryMoments {
+  int64_t n = 0;
+  std::vector<double> sum;    // [n_head][head_dim]
+  std::vector<double> outer;  // [n_head][head_dim][head_dim]
+};
+
+// What one layer remembers beside its entries.
+struct LayerMemory {
+  QueryLog rotated;  // after RoPE, for keys that keep their original rotation
+  QueryLog raw;      // before RoPE
+  QueryMoments moments;
+  std::unique_ptr<LayerState> policy;           // nullptr for most
+  std::vector<std::vector<float>> entry_state;  // [n_cached_head][n_group * n * state_per_entry]
+};
+
+struct Sequence {
+  std::shared_ptr<const CachePlan> plan;
+  KvCache cache;
+  std::vector<LayerMemory> memory;  // [n_layer]
+  int64_t n_decoded = 0;            // since the last eviction
+  double eviction_ms = 0;           // in decode steps
+  // An extension failed half-way: some layers hold tokens that others do not.
+  bool broken = false;
+
+  std::shared_ptr<ProjectionFactors> factors;  // where a repeated eviction needs them
+  RopeTable rope;                              // where keys are rotated when they are read
+
+  // Tokens read so far, evicted ones included.
+  int64_t n_seen() const { return cache.next_position; }
+};
+
+}  // namespace restkv

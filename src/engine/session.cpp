@@ -1,0 +1,40 @@
+#include "engine/session.h"
+
+#include <algorithm>
+
+#include "engine/decode.h"
+
+namespace restkv {
+
+Result<std::unique_ptr<Session>> Session::create(const Model& model, Compute& compute,
+                                                 const CacheConfig& config) {
+  std::unique_ptr<Session> session(new Session(model, compute));
+  RESTKV_ASSIGN_OR_RETURN(session->sequence_.plan, CachePlan::make(config));
+  RESTKV_RETURN_IF_ERROR(session->sequence_.plan->check_model(model.hparams()));
+  session->sequence_.cache.meter = std::make_shared<KvMeter>();
+  return session;
+}
+
+Status Session::read(const ReadRequest& request) {
+  if (request.tokens.empty()) return Status::usage("the prompt is empty, it must have a token");
+  RESTKV_ASSIGN_OR_RETURN(ReadResult result, extend(model_, compute_, request, &sequence_));
+  logits_ = std::move(result.last_logits);
+  read_ms_ = result.total_ms;
+  eviction_ms_ += result.eviction_ms;
+  return {};
+}
+
+Status Session::decode(int32_t token) {
+  const DecodeSlot slot{&sequence_, token};
+  return restkv::decode(model_, compute_, {&slot, 1}, &logits_);
+}
+
+int64_t Session::over_budget() const {
+  if (plan().traits.keeps_all) return 0;
+  int64_t allowed = 0;
+  for (const LayerCache& layer : cache().layers)
+    allowed += layer.n_head() * std::min(plan().config.budget, n_token());
+  return std::max<int64_t>(0, cache().n_entry() - allowed);
+}
+
+}  // namespace restkv
