@@ -18,7 +18,7 @@ struct LayerBudget {
   Kind kind = Kind::uniform;
   double pyramid_beta = 20.0;  // PyramidKV: the last layer keeps about b / beta
   // table: entries per head for each layer, window included, as a budget is given.
-  std::vector<int64_t> table;
+  std::vector<int64_t> table{};
 };
 
 struct HeadBudget {
@@ -28,7 +28,7 @@ struct HeadBudget {
   bool normalise = true;  // ada: scale each head's scores by the share of its b best
   // table: past entries of each head of each layer, [n_layer][n_head] or [n_layer][n_head_kv]; what
   // a head keeps beyond its window (HeadKV).
-  std::vector<std::vector<int64_t>> table;
+  std::vector<std::vector<int64_t>> table{};
 };
 
 // What a layer split must know.

@@ -103,7 +103,7 @@ struct LayerContext {
   // same in every layer (ReST-KV's drift uses it under any layer split); select_positions() gets
   // what the split gave this layer.
   int64_t budget = 0;
-  int64_t window = 0;  // W: the policy's effective window
+  int64_t window = 0;   // W: the policy's effective window
   bool strict = false;  // the budget must not be exceeded, whatever the method's own rule says
 };
 
@@ -130,8 +130,8 @@ struct Observation {
   // What the policy's last run left in GroupScores::entry_state, compacted with the cache, zeros
   // for the entries that are new since; empty at the first run.
   TensorView<const float, 3> entry_state;  // [n_group][n_entry][state_per_entry]
-  int32_t n_group = 1;  // query heads that share this KV head
-  int32_t kv_head = 0;  // which one of the layer
+  int32_t n_group = 1;                     // query heads that share this KV head
+  int32_t kv_head = 0;                     // which KV head of the layer this is
 
   int64_t n_entry() const { return keys.n_row; }
   int64_t n_past() const { return keys.n_row - context.window; }
@@ -161,15 +161,13 @@ class EvictionPolicy {
   virtual ~EvictionPolicy() = default;
   virtual PolicyTraits traits() const = 0;
 
-  // The window that this policy works with, of the one the user asked for. StreamingLLM's is
-  // budget - sinks.
-  virtual int64_t effective_window(int64_t window, int64_t budget) const {
-    (void)budget;
-    return window;
-  }
+  // The window that this policy works with, of the one the user asked for: LayerContext::window.
+  // StreamingLLM's is budget - sinks; 0 for Protects::nothing.
+  virtual int64_t effective_window(int64_t window, int64_t budget) const;
 
   // Whether the policy can work with a budget of so many entries; `window` is what
-  // effective_window() yields, n_layer is 0 while the model is not known. Error: capacity.
+  // effective_window() yields, n_layer is 0 while the model is not known. Errors: capacity; usage
+  // (an option that does not fit a model of n_layer layers).
   virtual Status check_budget(int64_t window, int64_t budget, int32_t n_layer) const;
 
   // False where the policy never touches this layer (L2Norm's first two).
@@ -179,7 +177,7 @@ class EvictionPolicy {
   }
 
   // Scores of the entries that may be evicted. REQUIRES: !traits().position_only,
-  // n_entry > W >= 1, every declared statistic present. Errors: usage (an option that does not fit
+  // n_entry > W >= 0, every declared statistic present. Errors: usage (an option that does not fit
   // the window or budget), capacity (no memory for the statistics).
   virtual Status score(const Observation& group, GroupScores* scores) const;
 
@@ -212,19 +210,20 @@ struct PolicyOptions {
   double tau = 1.0;      // exponent of the reconstruction distance, mode after
   bool mode_before = false;
   bool use_projection = true;
-  bool use_norm = false;         // mode before: divide by the length of the output
-  int64_t n_sink = -1;           // -1: the policy's own (StreamingLLM: 4)
+  bool use_norm = false;  // mode before: divide by the length of the output
+  int64_t n_sink = -1;    // -1: the policy's own (StreamingLLM: 4)
   // rest-kv: ema (default), mean, inv-ema, none; snapkv: sum (default), mean. Empty: the default.
   std::string temporal{};
   // adaptive (rest-kv alone), avgpool, maxpool, none; empty: the policy's own (rest-kv: adaptive,
   // snapkv: avgpool).
   std::string spatial{};
   std::string indicator = "reconstruction";  // reconstruction, attn, attn-v
-  int64_t span = 16;    // LaCache: layers that one rung of the ladder covers
-  int64_t overlap = 0;  // LaCache: layers that two rungs share
+  int64_t span = 16;                         // LaCache: layers that one rung of the ladder covers
+  int64_t overlap = 0;                       // LaCache: layers that two rungs share
   // CAM: a value is merged where its probability reaches this; below 0: drawn at random.
   double merge_threshold = -1.0;
-  uint64_t seed = 0;  // random, cam
+  double start_ratio = 0.1;  // CAM: the share of the entries, from the first on, never merged
+  uint64_t seed = 0;         // random, cam
 };
 
 // A policy by its command-line name, its options checked. Names: policy_names(), "full" among

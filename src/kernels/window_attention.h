@@ -57,6 +57,10 @@ struct WindowAttentionKernels {
   // The sum of the positions of the k largest of weights[n]; ties: the lower position.
   // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable.
   int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k);
+
+  // sums[j] += the sum over r < n_row of weights[r][j], for j < n. Eight rows at a time are added
+  // up in float.
+  void (*add_columns)(const float* weights, int64_t stride, int64_t n_row, int64_t n, double* sums);
 };
 
 // The plain loops that the others are tested against.

@@ -4,6 +4,7 @@ namespace restkv::kernels {
 
 using Kernels = WindowAttention<8>;
 const WindowAttentionKernels kWindowAttentionAvx2 = {
-    Kernels::attention_rows, Kernels::attention_output, Kernels::blend, Kernels::top_position_sum};
+    Kernels::attention_rows, Kernels::attention_output, Kernels::blend, Kernels::top_position_sum,
+    Kernels::add_columns};
 
 }  // namespace restkv::kernels

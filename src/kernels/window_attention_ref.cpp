@@ -68,9 +68,16 @@ int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
   return std::accumulate(order.begin(), order.begin() + k, int64_t{0});
 }
 
+void add_columns(const float* weights, int64_t stride, int64_t n_row, int64_t n, double* sums) {
+  for (int64_t r = 0; r < n_row; ++r) {
+    for (int64_t j = 0; j < n; ++j)
+      sums[j] += weights[r * stride + j];
+  }
+}
+
 }  // namespace
 
 const WindowAttentionKernels kWindowAttentionRef = {attention_rows, attention_output, blend,
-                                                    top_position_sum};
+                                                    top_position_sum, add_columns};
 
 }  // namespace restkv::kernels

@@ -12,6 +12,8 @@ class WindowAttention {
   using F = typename Simd<N>::F;
   using I = typename Simd<N>::I;
   using U = typename Simd<N>::U;
+  using D = typename Simd<N>::D;                              // N / 2 lanes
+  typedef float H __attribute__((vector_size(4 * (N / 2))));  // as many floats
   static constexpr int64_t kTile = Simd<N>::kTile;
   static constexpr int kRows = Simd<N>::kRows;
 
@@ -72,6 +74,16 @@ class WindowAttention {
     return sum_from(weights, n, high) + rank_between(weights, n, low, high, k - n_high);
   }
 
+  static void add_columns(const float* weights, int64_t stride, int64_t n_row, int64_t n,
+                          double* sums) {
+    constexpr int64_t kAtOnce = 8;
+    int64_t r = 0;
+    for (; r + kAtOnce <= n_row; r += kAtOnce)
+      add_rows<kAtOnce>(weights + r * stride, stride, n, sums);
+    for (; r < n_row; ++r)
+      add_rows<1>(weights + r * stride, stride, n, sums);
+  }
+
  private:
   static constexpr int64_t kValueTile = 64;
   static constexpr int64_t kFew = 24;
@@ -106,6 +118,31 @@ class WindowAttention {
         for (int64_t l = 0; l < left; ++l)
           out[l] += sums[l];
       }
+    }
+  }
+
+  template <int R>
+  static void add_rows(const float* weights, int64_t stride, int64_t n, double* sums) {
+    int64_t j = 0;
+    for (; j + N <= n; j += N) {
+      F total = load<F>(weights + j);
+#pragma GCC unroll 8
+      for (int r = 1; r < R; ++r)
+        total += load<F>(weights + r * stride + j);
+      float lanes[N];
+      store(lanes, total);
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; ++half) {
+        double* out = sums + j + half * N / 2;
+        const H part = load<H>(lanes + half * N / 2);
+        store(out, load<D>(out) + __builtin_convertvector(part, D));
+      }
+    }
+    for (; j < n; ++j) {
+      float total = 0.0f;
+      for (int r = 0; r < R; ++r)
+        total += weights[r * stride + j];
+      sums[j] += total;
     }
   }
 

@@ -2,25 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 namespace restkv {
-namespace {
-
-template <typename T>
-Status rejected(std::string_view flag, const T& value, std::string_view allowed) {
-  std::ostringstream message;
-  message << flag << " is " << value << ", it must be " << allowed;
-  return Status::usage(message.str());
-}
-
-}  // namespace
-
 Status check_window(const PolicyOptions& options, bool must_be_even) {
-  if (options.window < 1) return rejected("--kv-window", options.window, "at least 1");
+  if (options.window < 1) return rejected_option("--kv-window", options.window, "at least 1");
   if (must_be_even && options.window % 2 != 0) {
-    return rejected("--kv-window", options.window,
-                    "even: adaptive smoothing compares its two halves");
+    return rejected_option("--kv-window", options.window,
+                           "even: adaptive smoothing compares its two halves");
   }
   return {};
 }
@@ -28,19 +16,24 @@ Status check_window(const PolicyOptions& options, bool must_be_even) {
 Status check_kernel(const PolicyOptions& options) {
   // The upper end only keeps sums of positions inside 64 bits.
   if (options.kernel < 1 || options.kernel % 2 == 0 || options.kernel > (int64_t{1} << 40)) {
-    return rejected("--kv-kernel", options.kernel, "odd and at least 1");
+    return rejected_option("--kv-kernel", options.kernel, "odd and at least 1");
   }
   return {};
 }
 
 Status check_numbers(const PolicyOptions& options) {
   if (!(options.alpha > 0.0 && options.alpha <= 1.0)) {
-    return rejected("--kv-alpha", options.alpha, "above 0 and at most 1");
+    return rejected_option("--kv-alpha", options.alpha, "above 0 and at most 1");
   }
   if (!(options.beta > 0.0) || !std::isfinite(options.beta)) {
-    return rejected("--kv-beta", options.beta, "above 0");
+    return rejected_option("--kv-beta", options.beta, "above 0");
   }
-  if (!std::isfinite(options.tau)) return rejected("--kv-tau", options.tau, "a number");
+  if (!std::isfinite(options.tau)) return rejected_option("--kv-tau", options.tau, "a number");
+  return {};
+}
+
+Status check_sinks(const PolicyOptions& options) {
+  if (options.n_sink < -1) return rejected_option("--kv-sink", options.n_sink, "at least 0");
   return {};
 }
 
@@ -52,7 +45,7 @@ Status check_choice(std::string_view flag, const std::string& value,
     if (!list.empty()) list += ", ";
     list += name;
   }
-  return rejected(flag, "'" + value + "'", "one of " + list);
+  return rejected_option(flag, "'" + value + "'", "one of " + list);
 }
 
 }  // namespace restkv

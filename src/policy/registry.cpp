@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "policy/factories.h"
+#include "restkv/options.h"
 #include "restkv/policy.h"
 
 namespace restkv {
@@ -19,7 +20,16 @@ constexpr std::array kPolicies = {
     Entry{"full", make_full},
     Entry{"rest-kv", make_rest_kv},
     Entry{"snapkv", make_snapkv},
+    Entry{"h2o", make_h2o},
+    Entry{"h2o-noncausal", make_h2o_noncausal},
     Entry{"streaming-llm", make_streaming_llm},
+    Entry{"tova", make_tova},
+    Entry{"lacache", make_lacache},
+    Entry{"cam", make_cam},
+    Entry{"l2norm", make_l2norm},
+    Entry{"knorm", make_knorm},
+    Entry{"expected-attention", make_expected_attention},
+    Entry{"random", make_random},
 };
 
 }  // namespace
@@ -36,18 +46,27 @@ PolicyResult make_policy(const PolicyOptions& options) {
   std::string list;
   for (const Entry& entry : kPolicies) {
     if (entry.name == options.name) return entry.make(options);
-    if (!list.empty()) list += ", ";
-    list += entry.name;
+    list += (list.empty() ? "" : ", ") + std::string(entry.name);
   }
-  return Status::usage("--kv-policy is '" + options.name + "', it must be one of " + list);
+  std::string presets;
+  for (std::string_view name : preset_names())
+    presets += (presets.empty() ? "" : ", ") + std::string(name);
+  return Status::usage("--kv-policy is '" + options.name + "', it must be one of " + list +
+                       ", or a preset: " + presets);
 }
 
-Status EvictionPolicy::check_budget(int64_t window, int64_t budget) const {
-  const int64_t protected_entries = traits().protects == Protects::window ? window : 0;
-  if (budget > protected_entries) return {};
-  return Status::capacity("--kv-budget is " + std::to_string(budget) +
-                          ", it must be above the observation window of " +
-                          std::to_string(protected_entries));
+int64_t EvictionPolicy::effective_window(int64_t window, int64_t budget) const {
+  (void)budget;
+  return traits().protects == Protects::window ? window : 0;
+}
+
+Status EvictionPolicy::check_budget(int64_t window, int64_t budget, int32_t n_layer) const {
+  (void)n_layer;
+  const bool has_window = traits().protects == Protects::window;
+  if (budget > (has_window ? window : 0)) return {};
+  return Status::capacity(
+      "--kv-budget is " + std::to_string(budget) + ", it must be " +
+      (has_window ? "above the observation window of " + std::to_string(window) : "at least 1"));
 }
 
 Status EvictionPolicy::score(const Observation& group, GroupScores* scores) const {

@@ -178,12 +178,15 @@ class RestKv : public EvictionPolicy {
     if (settings_.indicator == Indicator::reconstruction && settings_.use_projection) {
       needs = needs | Statistic::wo_factor;
     }
-    return {.name = "rest-kv", .needs = needs, .vote = VotePoint::after_smoothing};
+    return {.name = "rest-kv",
+            .needs = needs,
+            .vote = VotePoint::after_smoothing,
+            .pyramid_spares_short = false};
   }
 
   Status score(const Observation& group, GroupScores* scores) const override {
     const LayerContext& context = group.context;
-    RESTKV_RETURN_IF_ERROR(check_budget(context.window, context.budget));
+    RESTKV_RETURN_IF_ERROR(check_budget(context.window, context.budget, context.n_layer));
     if (settings_.adaptive() && group.queries.shape[1] % 2 != 0) {
       return Status::usage("--kv-window is " + std::to_string(group.queries.shape[1]) +
                            ", it must be even: adaptive smoothing compares its two halves");
@@ -240,8 +243,10 @@ PolicyResult make_rest_kv(const PolicyOptions& options) {
     RESTKV_RETURN_IF_ERROR(
         check_choice("--kv-spatial", options.spatial, {"adaptive", "avgpool", "maxpool", "none"}));
   }
-  RESTKV_RETURN_IF_ERROR(
-      check_choice("--kv-temporal", options.temporal, {"ema", "mean", "inv-ema", "none"}));
+  if (!options.temporal.empty()) {
+    RESTKV_RETURN_IF_ERROR(
+        check_choice("--kv-temporal", options.temporal, {"ema", "mean", "inv-ema", "none"}));
+  }
   RESTKV_RETURN_IF_ERROR(
       check_choice("--kv-indicator", options.indicator, {"reconstruction", "attn", "attn-v"}));
   const Settings settings = settings_of(options);

@@ -1,5 +1,7 @@
 // What all scoring policies share: the group's vote, smoothing, and the choice of entries.
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "core/check.h"
@@ -44,7 +46,7 @@ std::vector<float> vote(std::span<const float> scores, int64_t n_head, int64_t n
     const double weight = head_weight(row, kind, n_head);
     for (int64_t j = 0; j < n; ++j) {
       if (kind == GroupVote::max) {
-        voted[j] = h == 0 ? row[j] : std::max<double>(voted[j], row[j]);
+        voted[j] = h == 0 || std::isnan(row[j]) ? row[j] : std::max<double>(voted[j], row[j]);
       } else {
         voted[j] += weight * row[j];
       }
@@ -90,21 +92,53 @@ GroupScores join_groups(std::span<const GroupScores> groups) {
   return layer;
 }
 
+namespace {
+
+// Indices of the k best entries that are not forced.
+std::vector<int32_t> best_open(std::span<const float> scores, int64_t k,
+                               std::span<const int32_t> forced) {
+  if (forced.empty()) return top_k(scores, k);
+  std::vector<int32_t> open(scores.size());
+  std::iota(open.begin(), open.end(), 0);
+  std::vector<int32_t> left;
+  left.reserve(open.size());
+  std::ranges::set_difference(open, forced, std::back_inserter(left));
+  std::vector<float> values;
+  values.reserve(left.size());
+  for (int32_t index : left)
+    values.push_back(scores[index]);
+  std::vector<int32_t> best = top_k(values, k);
+  for (int32_t& index : best)
+    index = left[index];
+  return best;
+}
+
+}  // namespace
+
 std::vector<int32_t> select_entries(std::span<const float> scores, int64_t n_keep, int64_t n_entry,
-                                    int64_t n_sink) {
+                                    std::span<const int32_t> forced) {
   const int64_t n_scored = static_cast<int64_t>(scores.size());
-  n_sink = std::min(n_sink, n_scored);
+  const int64_t n_forced = static_cast<int64_t>(forced.size());
   n_keep = std::min(n_keep, n_scored);
-  RESTKV_CHECK(0 <= n_sink && n_sink <= n_keep && n_scored <= n_entry);
-  std::vector<int32_t> kept(static_cast<size_t>(n_sink));
-  std::iota(kept.begin(), kept.end(), 0);
-  for (int32_t entry : top_k(scores.subspan(n_sink), n_keep - n_sink)) {
-    kept.push_back(entry + static_cast<int32_t>(n_sink));
-  }
-  for (int64_t entry = n_scored; entry < n_entry; ++entry) {
+  RESTKV_CHECK(n_forced <= n_keep && n_scored <= n_entry);
+  RESTKV_CHECK(forced.empty() || (forced.front() >= 0 && forced.back() < n_scored));
+  std::vector<int32_t> kept;
+  kept.reserve(n_keep + n_entry - n_scored);
+  std::ranges::merge(best_open(scores, n_keep - n_forced, forced), forced,
+                     std::back_inserter(kept));
+  for (int64_t entry = n_scored; entry < n_entry; ++entry)
     kept.push_back(static_cast<int32_t>(entry));
-  }
   return kept;
+}
+
+std::vector<int32_t> force_entries(std::span<const int32_t> kept, std::span<const int32_t> forced) {
+  RESTKV_CHECK(forced.size() <= kept.size());
+  std::vector<int32_t> missing, unforced, result;
+  std::ranges::set_difference(forced, kept, std::back_inserter(missing));
+  std::ranges::set_difference(kept, forced, std::back_inserter(unforced));
+  std::ranges::merge(std::span<const int32_t>(unforced).subspan(missing.size()), forced,
+                     std::back_inserter(result));
+  return result;
 }
 
 }  // namespace restkv

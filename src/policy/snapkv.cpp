@@ -1,9 +1,7 @@
 // SnapKV (arXiv 2404.14469; policies.md section 3): attention of the observation window summed
 // over its queries, pooled over the neighbours. The group votes before pooling. The papers' kernel
-// is 5; here it is PolicyOptions::kernel.
-#include <algorithm>
-#include <new>
-
+// is 5; here it is PolicyOptions::kernel. The mean over the queries, AdaKV's copy, ranks alike and
+// has its own scale.
 #include "policy/factories.h"
 #include "policy/options.h"
 #include "policy/window_pass.h"
@@ -13,7 +11,7 @@ namespace {
 
 class SnapKv : public EvictionPolicy {
  public:
-  explicit SnapKv(Smoothing pooling) : pooling_(pooling) {}
+  SnapKv(Fold temporal, Smoothing pooling) : temporal_(temporal), pooling_(pooling) {}
 
   PolicyTraits traits() const override {
     return {
@@ -21,28 +19,11 @@ class SnapKv : public EvictionPolicy {
   }
 
   Status score(const Observation& group, GroupScores* scores) const override {
-    try {
-      score_or_throw(group, scores);
-    } catch (const std::bad_alloc&) {
-      return Status::capacity("no memory for the attention of the observation window");
-    }
-    return {};
+    return score_by_attention(group, temporal_, pooling_, scores);
   }
 
  private:
-  void score_or_throw(const Observation& group, GroupScores* scores) const {
-    const int64_t n_head = group.queries.shape[0];
-    RowFold sums(Fold::sum, 0.0, n_head, group.queries.shape[1], group.n_past());
-    for_each_row_block(group, RowOrder::oldest_first, 0,
-                       [&](const RowBlock& block) { sums.add(block); });
-    scores->n_scored = group.n_past();
-    scores->raw.resize(n_head * group.n_past());
-    for (int64_t h = 0; h < n_head; ++h) {
-      std::ranges::copy(sums.row(h), scores->raw.begin() + h * group.n_past());
-    }
-    scores->smoothing.assign(n_head, pooling_);
-  }
-
+  Fold temporal_;
   Smoothing pooling_;
 };
 
@@ -53,10 +34,14 @@ PolicyResult make_snapkv(const PolicyOptions& options) {
   RESTKV_RETURN_IF_ERROR(check_window(options, false));
   RESTKV_RETURN_IF_ERROR(check_kernel(options));
   RESTKV_RETURN_IF_ERROR(check_choice("--kv-spatial", spatial, {"avgpool", "maxpool", "none"}));
+  if (!options.temporal.empty()) {
+    RESTKV_RETURN_IF_ERROR(check_choice("--kv-temporal", options.temporal, {"sum", "mean"}));
+  }
   Smoothing pooling{.kernel = options.kernel};
   if (spatial == "avgpool") pooling.kind = Smoothing::Kind::average;
   if (spatial == "maxpool") pooling.kind = Smoothing::Kind::maximum;
-  return {std::make_unique<SnapKv>(pooling)};
+  const Fold temporal = options.temporal == "mean" ? Fold::mean : Fold::sum;
+  return {std::make_unique<SnapKv>(temporal, pooling)};
 }
 
 }  // namespace restkv

@@ -1,86 +1,25 @@
 #include "policy/window_pass.h"
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
+#include <new>
 
 #include "core/check.h"
 
 namespace restkv {
-namespace {
-
-constexpr int64_t kBlockFloats = int64_t{1} << 18;  // 1 MiB: half of a second-level cache
-constexpr int64_t kRowStep = 8;                     // what the widest register block takes
-
-// Rows a power of two apart would share a few sets of the first-level cache: an odd multiple of
-// kRowAlign spreads them.
-int64_t row_stride(int64_t n_entry) {
-  return kernels::round_up(n_entry, kernels::kRowAlign) | kernels::kRowAlign;
-}
-
-int64_t rows_per_block(int64_t n_group, int64_t stride, int64_t n_row) {
-  const int64_t rows = kBlockFloats / (n_group * stride) / kRowStep * kRowStep;
-  return std::clamp(rows, std::min(kRowStep, n_row), n_row);
-}
-
-// Attention of rows first .. first + count - 1 of all heads at once: the keys' tiles are
-// converted and transposed once for all of them.
-class GroupRows {
- public:
-  GroupRows(const Observation& group, int64_t max_rows)
-      : group_(group),
-        stride_(row_stride(group.n_entry())),
-        n_group_(group.queries.shape[0]),
-        queries_(n_group_ * max_rows * group.keys.n_col),
-        visible_(n_group_ * max_rows),
-        weights_(std::make_unique_for_overwrite<float[]>(n_group_ * max_rows * stride_)),
-        scratch_(kernels::scratch_floats(group.keys.n_col)) {}
-
-  void compute(int64_t first, int64_t count) {
-    const int64_t d = group_.keys.n_col;
-    const int64_t n_query = group_.queries.shape[1];
-    for (int64_t h = 0; h < n_group_; ++h) {
-      std::memcpy(queries_.data() + h * count * d, group_.queries.row(h, first),
-                  static_cast<size_t>(count * d) * sizeof(float));
-      for (int64_t r = 0; r < count; ++r) {
-        visible_[h * count + r] = group_.n_entry() - n_query + first + r + 1;
-      }
-    }
-    kernels::best_kernels().window_attention->attention_rows(
-        {queries_.data(), n_group_ * count, visible_.data(), group_.keys, group_.attention_scale,
-         weights_.get(), stride_, scratch_.data()});
-  }
-
-  RowBlock block(int64_t head, int64_t first, int64_t count) {
-    return {head, first, count, weights_.get() + head * count * stride_, stride_};
-  }
-
- private:
-  const Observation& group_;
-  int64_t stride_, n_group_;
-  std::vector<float> queries_;        // [n_group * count][head_dim]
-  std::vector<int64_t> visible_;      // [n_group * count]
-  std::unique_ptr<float[]> weights_;  // [n_group * count][stride]
-  std::vector<float> scratch_;
-};
-
-}  // namespace
-
 void for_each_row_block(const Observation& group, RowOrder order, int64_t first_row,
                         const std::function<void(const RowBlock&)>& visit) {
-  const int64_t n_group = group.queries.shape[0];
   const int64_t n_query = group.queries.shape[1];
-  RESTKV_CHECK(n_query >= 1 && n_query <= group.n_entry() && first_row < n_query);
-  const int64_t stride = row_stride(group.n_entry());
-  const int64_t step = rows_per_block(n_group, stride, n_query - first_row);
-  GroupRows rows(group, step);
+  RESTKV_CHECK(0 <= first_row && first_row < n_query);
+  const RowSource source{group.queries, group.keys, group.attention_scale, n_query};
+  GroupRows rows(source, n_query - first_row);
+  const int64_t step = rows.rows_per_block();
   const int64_t n_block = (n_query - first_row + step - 1) / step;
   for (int64_t i = 0; i < n_block; ++i) {
     const int64_t which = order == RowOrder::newest_first ? n_block - 1 - i : i;
     const int64_t first = first_row + which * step;
     const int64_t count = std::min(step, n_query - first);
-    rows.compute(first, count);
-    for (int64_t h = 0; h < n_group; ++h)
+    rows.compute(first, count, group.n_entry());
+    for (int64_t h = 0; h < source.n_group(); ++h)
       visit(rows.block(h, first, count));
   }
 }
@@ -128,6 +67,32 @@ void RowFold::add_row(const float* weights, int64_t head, int64_t query) {
 
 std::span<float> RowFold::row(int64_t head) {
   return {rows_.data() + head * stride_, static_cast<size_t>(n_column_)};
+}
+
+RowFold folded_rows(const Observation& group, Fold fold, int64_t n_column) {
+  const int64_t n_query = group.queries.shape[1];
+  RowFold folded(fold, 1.0, group.queries.shape[0], n_query, n_column);
+  for_each_row_block(group, fold_order(fold), fold == Fold::last ? n_query - 1 : 0,
+                     [&](const RowBlock& block) { folded.add(block); });
+  return folded;
+}
+
+Status score_by_attention(const Observation& group, Fold fold, const Smoothing& smoothing,
+                          GroupScores* scores) {
+  try {
+    const int64_t n_head = group.queries.shape[0];
+    const int64_t n_past = group.n_past();
+    RowFold folded = folded_rows(group, fold, n_past);
+    *scores = {};
+    scores->n_scored = n_past;
+    scores->raw.resize(n_head * n_past);
+    for (int64_t h = 0; h < n_head; ++h)
+      std::ranges::copy(folded.row(h), scores->raw.begin() + h * n_past);
+    scores->smoothing.assign(n_head, smoothing);
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory for the attention of the observation window");
+  }
+  return {};
 }
 
 }  // namespace restkv

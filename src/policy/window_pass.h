@@ -7,28 +7,16 @@
 #include <span>
 #include <vector>
 
-#include "kernels/dispatch.h"
+#include "policy/group_rows.h"
 #include "restkv/policy.h"
 
 namespace restkv {
 
-// Consecutive rows of one query head; the visitor may change the weights.
-struct RowBlock {
-  int64_t head = 0;       // in the group
-  int64_t first_row = 0;  // query 0 is the oldest
-  int64_t n_row = 0;
-  float* weights = nullptr;  // [n_row][stride], softmax over all n_entry keys, zeros behind them
-  int64_t stride = 0;        // >= round_up(n_entry, kernels::kRowAlign)
-
-  float* row(int64_t i) const { return weights + i * stride; }
-};
-
 enum class RowOrder { oldest_first, newest_first };
 
 // Calls visit for every window query from `first_row` on of every head of the group. The blocks of
-// one head come in the given order; within a block the rows always lie oldest first. At most 1 MiB
-// of weights exists at a time, or 8 rows of every head where that is more. REQUIRES: group.queries
-// and group.keys.
+// one head come in the given order; within a block the rows always lie oldest first, over all
+// n_entry keys. REQUIRES: group.queries and group.keys.
 void for_each_row_block(const Observation& group, RowOrder order, int64_t first_row,
                         const std::function<void(const RowBlock&)>& visit);
 
@@ -63,5 +51,13 @@ class RowFold {
   int64_t n_query_, n_column_, stride_;
   std::vector<float> rows_;  // [n_head][stride]
 };
+
+// The rows of every head folded at once; not for the folds that need an alpha.
+RowFold folded_rows(const Observation& group, Fold fold, int64_t n_column);
+
+// score() of the policies whose raw score is a fold of the attention itself: the fold over the past
+// columns, smoothed alike for all heads. Error: capacity.
+Status score_by_attention(const Observation& group, Fold fold, const Smoothing& smoothing,
+                          GroupScores* scores);
 
 }  // namespace restkv

@@ -321,7 +321,7 @@ TEST(Vote, JoinedGroupsVoteAsOne) {
 TEST(SelectEntries, ForcesSinksAndKeepsTheWindow) {
   const std::vector<float> scores = {0, 0, 5, 1, 4};
   EXPECT_EQ(select_entries(scores, 2, 7), (std::vector<int32_t>{2, 4, 5, 6}));
-  EXPECT_EQ(select_entries(scores, 2, 7, 1), (std::vector<int32_t>{0, 2, 5, 6}));
+  EXPECT_EQ(select_entries(scores, 2, 7, std::vector<int32_t>{0}), (std::vector<int32_t>{0, 2, 5, 6}));
   EXPECT_EQ(select_entries(scores, 0, 7), (std::vector<int32_t>{5, 6}));
   EXPECT_EQ(select_entries(scores, 99, 5).size(), 5u);
 }
