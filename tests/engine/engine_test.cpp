@@ -33,14 +33,12 @@ CacheConfig config(const std::string& policy, int64_t budget,
 }
 
 PrefillResult read(const std::vector<int32_t>& tokens, const std::vector<CacheConfig>& configs) {
-  std::vector<CachePlan> plans;
+  std::vector<std::shared_ptr<const CachePlan>> plans;
   for (const CacheConfig& c : configs)
     plans.push_back(std::move(*CachePlan::make(c)));
-  PrefillRequest request;
-  request.tokens = tokens;
-  request.plans = plans;
   auto compute = make_compute();
-  auto result = prefill(*tiny_model(), *compute, request, std::make_shared<KvMeter>());
+  auto result = prefill(*tiny_model(), *compute, {.tokens = tokens}, plans,
+                        std::make_shared<KvMeter>());
   EXPECT_TRUE(result.ok()) << result.status().message();
   return std::move(*result);
 }
@@ -83,8 +81,8 @@ TEST(Prefill, OneReadingServesManyConfigurations) {
   const PrefillResult together = read(tokens, configs);
   for (size_t i = 0; i < configs.size(); ++i) {
     const PrefillResult alone = read(tokens, {configs[i]});
-    expect_equal(together.caches[i], alone.caches[0]);
-    EXPECT_EQ(together.last_logits, alone.last_logits);
+    expect_equal(together.sequences[i].cache, alone.sequences[0].cache);
+    EXPECT_EQ(together.read.last_logits, alone.read.last_logits);
   }
 }
 
@@ -92,7 +90,7 @@ TEST(Prefill, KeepsTheBudgetTheWindowAndOriginalPositions) {
   const auto tokens = random_tokens(300, 2);
   for (const auto* policy : {"rest-kv", "snapkv", "streaming-llm"}) {
     const PrefillResult result = read(tokens, {config(policy, 64)});
-    for (const LayerCache& layer : result.caches[0].layers) {
+    for (const LayerCache& layer : result.sequences[0].cache.layers) {
       for (int32_t h = 0; h < layer.n_head(); ++h) {
         const auto positions = layer.positions(h);
         ASSERT_EQ(positions.size(), 64u);
@@ -107,22 +105,14 @@ TEST(Prefill, KeepsTheBudgetTheWindowAndOriginalPositions) {
 TEST(Prefill, ShortPromptsAreLeftAlone) {
   const auto tokens = random_tokens(60, 3);
   const PrefillResult result = read(tokens, {config("rest-kv", 64), config("full", 64)});
-  expect_equal(result.caches[0], result.caches[1]);
+  expect_equal(result.sequences[0].cache, result.sequences[1].cache);
 }
 
 TEST(Prefill, PeakIsOneLayerPlusTheCompressedCache) {
-  std::vector<CachePlan> plans;
-  plans.push_back(std::move(*CachePlan::make(config("rest-kv", 64))));
-  const auto tokens = random_tokens(2000, 4);
-  PrefillRequest request;
-  request.tokens = tokens;
-  request.plans = plans;
-  const auto meter = std::make_shared<KvMeter>();
-  auto compute = make_compute();
-  const auto result = prefill(*tiny_model(), *compute, request, meter);
-  ASSERT_TRUE(result.ok());
+  const PrefillResult result = read(random_tokens(2000, 4), {config("rest-kv", 64)});
   const size_t one_layer = 2000u * 2 * 16 * 2 * 2;
-  EXPECT_EQ(meter->peak_bytes(), one_layer + result->caches[0].used_bytes());
+  const KvCache& cache = result.sequences[0].cache;
+  EXPECT_EQ(cache.meter->peak_bytes(), one_layer + cache.used_bytes());
 }
 
 TEST(Decode, ContinuesAsPrefillWould) {
@@ -131,20 +121,20 @@ TEST(Decode, ContinuesAsPrefillWould) {
   const int32_t last = tokens.back();
   tokens.pop_back();
   PrefillResult part = read(tokens, {config("full", 64)});
-  const std::vector<float> logits = step({{&part.caches[0], last}});
-  EXPECT_LT(max_difference(logits, whole.last_logits), 2e-2);
+  const std::vector<float> logits = step({{&part.sequences[0], last}});
+  EXPECT_LT(max_difference(logits, whole.read.last_logits), 2e-2);
 }
 
 TEST(Decode, BatchEqualsOneAtATime) {
   const auto a = random_tokens(300, 6), b = random_tokens(150, 7);
   const auto caches = [&] {
-    std::vector<KvCache> c;
-    c.push_back(std::move(read(a, {config("rest-kv", 64)}).caches[0]));
-    c.push_back(std::move(read(b, {config("full", 64)}).caches[0]));
-    c.push_back(std::move(read(a, {config("snapkv", 32, Granularity::query_head)}).caches[0]));
+    std::vector<Sequence> c;
+    c.push_back(std::move(read(a, {config("rest-kv", 64)}).sequences[0]));
+    c.push_back(std::move(read(b, {config("full", 64)}).sequences[0]));
+    c.push_back(std::move(read(a, {config("snapkv", 32, Granularity::query_head)}).sequences[0]));
     return c;
   };
-  std::vector<KvCache> batch = caches(), single = caches();
+  std::vector<Sequence> batch = caches(), single = caches();
   for (int32_t round = 0; round < 3; ++round) {
     const std::vector<float> together =
         step({{&batch[0], 5 + round}, {&batch[1], 9}, {&batch[2], 70 + round}});
@@ -162,10 +152,11 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
   PrefillResult uniform = read(tokens, {config("rest-kv", 64)});
   PrefillResult other = read(tokens, {config("rest-kv", 64)});
   // The same entries, but with uneven room, so that the layer is no longer one plain tensor.
-  for (LayerCache& layer : other.caches[0].layers) {
+  for (LayerCache& layer : other.sequences[0].cache.layers) {
     const std::vector<int32_t> capacity{70, 90};
     LayerCache uneven =
-        std::move(*LayerCache::allocate(capacity, layer.head_dim(), other.caches[0].meter));
+        std::move(*LayerCache::allocate(capacity, layer.head_dim(),
+                                         StorageType::f16, other.sequences[0].cache.meter));
     std::vector<int32_t> all(64);
     for (int32_t i = 0; i < 64; ++i)
       all[i] = i;
@@ -173,13 +164,13 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
       const auto rows = [&](const std::byte* data) {
         return RowsView{data, ElementType::f16, 64, 16, 16};
       };
-      uneven.append_rows(h, rows(layer.k_row(h, 0)), rows(layer.v_row(h, 0)), all);
+      uneven.append_rows(h, rows(layer.k_row(h, 0)), rows(layer.v_row(h, 0)), all, all);
     }
     ASSERT_FALSE(uneven.is_uniform());
     layer = std::move(uneven);
   }
-  const std::vector<float> a = step({{&uniform.caches[0], 3}});
-  const std::vector<float> b = step({{&other.caches[0], 3}});
+  const std::vector<float> a = step({{&uniform.sequences[0], 3}});
+  const std::vector<float> b = step({{&other.sequences[0], 3}});
   EXPECT_LT(max_difference(a, b), 1e-4);
 }
 
@@ -188,10 +179,10 @@ TEST(Decode, FailureChangesNoCache) {
   const std::atomic<bool> cancelled{true};
   auto compute = make_compute(&cancelled);
   std::vector<float> logits;
-  const DecodeSlot slot{&result.caches[0], 1};
+  const DecodeSlot slot{&result.sequences[0], 1};
   EXPECT_FALSE(decode(*tiny_model(), *compute, {&slot, 1}, &logits).ok());
-  EXPECT_EQ(result.caches[0].next_position, 100);
-  EXPECT_EQ(result.caches[0].layers[0].count(0), 100);
+  EXPECT_EQ(result.sequences[0].cache.next_position, 100);
+  EXPECT_EQ(result.sequences[0].cache.layers[0].count(0), 100);
 }
 
 TEST(Perplexity, PrefixWithFullCacheEqualsOnePass) {

@@ -29,11 +29,12 @@ class KvCacheTest : public ::testing::Test {
   // Head 0 keeps 3 entries, head 1 keeps 1.
   LayerCache ragged() {
     const std::vector<int32_t> capacity{3, 1};
-    LayerCache layer = std::move(*LayerCache::allocate(capacity, kDim, meter_));
+    LayerCache layer = std::move(*LayerCache::allocate(capacity, kDim, StorageType::f16, meter_));
     const std::vector<uint16_t> rows = numbered_rows(10);
     const RowsView view{rows.data(), ElementType::f16, 10, kDim, kDim};
-    layer.append_rows(0, view, view, std::vector<int32_t>{1, 4, 9});
-    layer.append_rows(1, view, view, std::vector<int32_t>{7});
+    const std::vector<int32_t> first{1, 4, 9}, second{7};
+    layer.append_rows(0, view, view, first, first);
+    layer.append_rows(1, view, view, second, second);
     return layer;
   }
   std::shared_ptr<KvMeter> meter_ = std::make_shared<KvMeter>();
