@@ -273,11 +273,18 @@ class Reading {
       store_rows(b, qkv.v, head, n, scratch_.v(store + i, n_old + first));
     }
     const size_t row = d * sizeof(uint16_t), plane = (n_old + n_token_) * row;
+    // One mask serves store heads with different numbers of old entries: its rows are aligned at
+    // their end, and a head begins where its own entries do. ggml wants a mask that is contiguous
+    // when the node is made, and then reads it by its strides.
+    const int64_t width = scratch_.max_old() + first + n;
+    ggml_tensor* mask = b.wrap(GGML_TYPE_F16, mask_.data() + width - n_kv, n_kv, n);
     ggml_tensor* out = ggml_flash_attn_ext(
         b.ctx, ggml_permute(b.ctx, qkv.q, 0, 2, 1, 3),
         b.wrap_strided(GGML_TYPE_F16, scratch_.k(store, 0), d, n_kv, count, row, plane),
-        b.wrap_strided(GGML_TYPE_F16, scratch_.v(store, 0), d, n_kv, count, row, plane),
-        mask(b, store, first, n), scale_.logits, 0, 0);
+        b.wrap_strided(GGML_TYPE_F16, scratch_.v(store, 0), d, n_kv, count, row, plane), mask,
+        scale_.logits, 0, 0);
+    mask->nb[1] = width * sizeof(ggml_fp16_t);
+    mask->nb[2] = mask->nb[3] = n * mask->nb[1];
     ggml_prec_set_acc(out, GGML_PREC_F32);
     if (count == scratch_.n_store()) return ggml_reshape_2d(b.ctx, out, d * hp_.n_head, n);
     const int64_t n_q = qkv.q->ne[1];
@@ -290,18 +297,6 @@ class Reading {
 
   ggml_tensor* attended(const GraphBuild& b, int64_t n) const {
     return b.wrap(GGML_TYPE_F32, attended_.data(), int64_t{hp_.n_head} * hp_.head_dim, n);
-  }
-
-  // One mask serves store heads with different numbers of old entries: its rows are aligned at
-  // their end, and a head begins where its own entries do. ggml wants a mask that looks contiguous
-  // when the node is made, and reads it by its strides.
-  ggml_tensor* mask(const GraphBuild& b, int32_t store, int64_t first, int64_t n) const {
-    const int64_t width = scratch_.max_old() + first + n;
-    const int64_t skipped = scratch_.max_old() - scratch_.n_old(store);
-    ggml_tensor* mask = b.wrap(GGML_TYPE_F16, mask_.data() + skipped, width - skipped, n);
-    mask->nb[1] = width * sizeof(ggml_fp16_t);
-    mask->nb[2] = mask->nb[3] = n * mask->nb[1];
-    return mask;
   }
 
   // Query first + i sees every old entry and the new ones 0 .. first + i.
