@@ -22,7 +22,7 @@ struct GenerateFlags {
   int64_t seed = -1;
   int64_t n_predict = 512;
   int64_t n_ctx = 0;
-  std::string prompt, file, system, grammar_file;
+  std::string prompt, file, system, grammar_file, dump;
   bool has_prompt = false;
   std::vector<std::string> stop;
   bool ignore_eos = false, json = false, raw = false;
@@ -50,6 +50,7 @@ void add_flags(CLI::App& app, GenerateFlags& f) {
   app.add_flag("--ignore-eos", f.ignore_eos, "go on after the model's end token");
   app.add_flag("--raw", f.raw, "the prompt as it is, without the chat template");
   app.add_flag("--json", f.json, "one JSON document on stdout instead of text");
+  app.add_option("--kv-dump", f.dump, "JSON file for the positions that every head keeps");
   add_kv_flags(app, f.kv);
   finish_options(app);
 }
@@ -131,25 +132,39 @@ nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
              {"full_bytes", r.kv_full_bytes},
              {"entries_per_layer", r.entries_per_layer}});
   return {
-      {"text", r.text},
+      {"text", r.answer.text},
       {"prompt_tokens", r.prompt_tokens},
-      {"completion_tokens", r.tokens.size()},
-      {"finish_reason", r.finish_reason},
-      {"tokens", r.tokens},
+      {"completion_tokens", r.answer.tokens.size()},
+      {"finish_reason", r.answer.finish_reason},
+      {"tokens", r.answer.tokens},
       {"kv", kv},
       {"timings_ms",
        {{"load", load_ms},
         {"prefill", r.prefill_ms},
         {"eviction", r.eviction_ms},
-        {"first_token", r.first_token_ms},
-        {"decode", r.decode_ms},
-        {"decode_eviction", r.decode_eviction_ms}}},
+        {"first_token", r.answer.first_token_ms},
+        {"decode", r.answer.decode_ms},
+        {"decode_eviction", r.decode_eviction_ms},
+        {"decode_by_1000", r.answer.decode_ms_by_1000}}},
       {"tokens_per_second",
        {{"prefill", r.prefill_ms > 0 ? 1000.0 * r.prompt_tokens / r.prefill_ms : 0.0},
-        {"decode", r.decode_steps > 0 ? 1000.0 * r.decode_steps / r.decode_ms : 0.0}}},
+        {"decode", r.answer.decode_steps > 0 ? 1000.0 * r.answer.decode_steps / r.answer.decode_ms : 0.0}}},
       {"memory", {{"peak_rss_bytes", peak_rss_bytes()}}},
       {"model", {{"family", model.family().arch}, {"path", model.path()}}},
   };
+}
+
+// [layer][cached head][entry], original positions.
+Status dump_positions(const KvCache& cache, const std::string& path) {
+  nlohmann::json layers = nlohmann::json::array();
+  for (const LayerCache& layer : cache.layers) {
+    nlohmann::json heads = nlohmann::json::array();
+    for (int32_t h = 0; h < layer.n_head(); ++h)
+      heads.push_back(layer.positions(h));
+    layers.push_back(std::move(heads));
+  }
+  const nlohmann::json document{{"n_token", cache.next_position}, {"layers", std::move(layers)}};
+  return write_file(path, document.dump() + "\n");
 }
 
 Status prepare(const GenerateFlags& f, const Model& model, const std::string& text,
@@ -158,10 +173,10 @@ Status prepare(const GenerateFlags& f, const Model& model, const std::string& te
   RESTKV_ASSIGN_OR_RETURN(request->prompt, prompt_tokens(model, f, text, &n_system));
   RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model.hparams(), &request->cache));
   if (pins_system(f.kv)) RESTKV_RETURN_IF_ERROR(pin_system(n_system, &request->cache));
-  request->n_predict = f.n_predict;
-  request->n_ctx = f.n_ctx;
-  request->stop = f.stop;
-  request->ignore_eos = f.ignore_eos;
+  request->answer.n_predict = f.n_predict;
+  request->answer.n_ctx = f.n_ctx;
+  request->answer.stop = f.stop;
+  request->answer.ignore_eos = f.ignore_eos;
   RESTKV_RETURN_IF_ERROR(check_request(*request));
   warn_beyond_training("prompt", request->prompt.size(), model.hparams());
   return {};
@@ -199,10 +214,13 @@ Result<int> run(GenerateFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
   if (!f.json) {
-    request.on_text = [&](std::string_view piece) {
+    request.answer.on_text = [&](std::string_view piece) {
       progress.clear();
       std::cout << piece << std::flush;
     };
+  }
+  if (!f.dump.empty()) {
+    request.on_cache = [&](const KvCache& cache) { return dump_positions(cache, f.dump); };
   }
   auto result = generate(*model, *compute, request);
   progress.clear();
@@ -217,7 +235,7 @@ Result<int> run(GenerateFlags& f) {
     std::cout << std::endl;
   }
   RESTKV_RETURN_IF_ERROR(flush_output());
-  return result->finish_reason == "interrupted" ? 130 : 0;
+  return result->answer.finish_reason == "interrupted" ? 130 : 0;
 }
 
 }  // namespace

@@ -118,6 +118,27 @@ Result<std::string> read_text(const std::string& path) {
   return content;
 }
 
+Status write_file(const std::string& path, std::string_view content) {
+  const std::string draft = path + "." + std::to_string(getpid()) + ".tmp";
+  const auto failed = [&] {
+    const std::string why = std::strerror(errno);
+    unlink(draft.c_str());
+    return Status::runtime("cannot write " + path + ": " + why);
+  };
+  FILE* const file = std::fopen(draft.c_str(), "wb");
+  if (file == nullptr) return failed();
+  const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size() &&
+                       std::fflush(file) == 0 && fsync(fileno(file)) == 0;
+  if (!written) {
+    const int error = errno;
+    std::fclose(file);
+    errno = error;
+    return failed();
+  }
+  if (std::fclose(file) != 0 || std::rename(draft.c_str(), path.c_str()) != 0) return failed();
+  return {};
+}
+
 size_t peak_rss_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

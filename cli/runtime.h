@@ -48,6 +48,10 @@ class ProgressLine {
 // The whole file, "-" for standard input. Errors: model (unreadable, not UTF-8).
 Result<std::string> read_text(const std::string& path);
 
+// The whole file, through a temporary one beside it: what was there stays until all is on disk.
+// Error: runtime.
+Status write_file(const std::string& path, std::string_view content);
+
 size_t peak_rss_bytes();
 
 // JSON to stdout; strings that are not UTF-8 are repaired with U+FFFD.

@@ -207,16 +207,16 @@ TEST(Generate, SaysWhyItStopped) {
   request.prompt = random_tokens(200, 11);
   request.cache = config("rest-kv", 64);
   request.sampling.temperature = 0;
-  request.ignore_eos = true;
-  request.n_predict = 20;
+  request.answer.ignore_eos = true;
+  request.answer.n_predict = 20;
   const auto result = generate(*tiny_model(), *compute, request);
   ASSERT_TRUE(result.ok()) << result.status().message();
-  EXPECT_EQ(result->finish_reason, "length");
-  EXPECT_EQ(result->tokens.size(), 20u);
+  EXPECT_EQ(result->answer.finish_reason, "length");
+  EXPECT_EQ(result->answer.tokens.size(), 20u);
   EXPECT_EQ(result->kv_entries, 64 * 2 * 3);
-  request.n_ctx = 205;
-  EXPECT_EQ(generate(*tiny_model(), *compute, request)->tokens.size(), 5u);
-  request.n_ctx = 100;
+  request.answer.n_ctx = 205;
+  EXPECT_EQ(generate(*tiny_model(), *compute, request)->answer.tokens.size(), 5u);
+  request.answer.n_ctx = 100;
   EXPECT_EQ(generate(*tiny_model(), *compute, request).status().kind(), ErrorKind::capacity);
 }
 
