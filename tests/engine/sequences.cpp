@@ -9,8 +9,8 @@
 
 namespace restkv::test {
 
-std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel) {
-  return std::move(*Compute::create(2, cancel));
+std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel, int n_threads) {
+  return std::move(*Compute::create(n_threads, cancel));
 }
 
 CacheConfig cache_config(const std::string& policy, int64_t budget, Granularity granularity) {
