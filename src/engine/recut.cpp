@@ -30,13 +30,18 @@ class CachedLayer {
 
   Status cut() {
     const bool cuts = plan_.evicts(sequence_.n_seen());
+    const bool folds = plan_.needs(Statistic::query_moments);
+    if (folds) {
+      fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
+                   compute_.n_threads(), &memory_.moments);
+    }
     if (cuts) {
       RESTKV_RETURN_IF_ERROR(observe());
       RESTKV_ASSIGN_OR_RETURN(LayerChoice choice, choose_entries(plan_, view_, n_threads()));
       apply(&choice);
       memory_.rotated.mark();
     }
-    if (cuts || plan_.needs(Statistic::query_moments)) memory_.raw.mark();
+    if (cuts || folds) memory_.raw.mark();
     return {};
   }
 
@@ -94,8 +99,7 @@ class CachedLayer {
 
   void observe_queries() {
     const QueryLog& log = plan_.rotates_when_read() ? memory_.raw : memory_.rotated;
-    const int64_t n_row =
-        std::max(plan_.n_last_query(), plan_.sums_columns() ? log.n_since() : 0);
+    const int64_t n_row = std::max(plan_.n_last_query(), plan_.sums_columns() ? log.n_since() : 0);
     view_.n_since = log.n_since();
     view_.queries = log.rows();
     if (n_row == 0 || !plan_.rotates_when_read()) return;
@@ -107,13 +111,10 @@ class CachedLayer {
 
   Status observe_moments() {
     if (!plan_.needs(Statistic::query_moments)) return {};
-    fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
-                 compute_.n_threads(), &memory_.moments);
     const int64_t next = plan_.rotates_when_read() ? n_entry_[0] : sequence_.n_seen();
     RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model_, compute_, memory_.moments, next));
     view_.query_mean = {moments_.mean.data(), {hp_.n_head, hp_.head_dim}};
-    view_.query_covariance = {moments_.covariance.data(),
-                              {hp_.n_head, hp_.head_dim, hp_.head_dim}};
+    view_.query_covariance = {moments_.covariance.data(), {hp_.n_head, hp_.head_dim, hp_.head_dim}};
     return {};
   }
 
@@ -163,15 +164,13 @@ Status count_decoded(const Model& model, Compute& compute, Sequence* sequence) {
   const Clock::time_point start = Clock::now();
   sequence->n_decoded = 0;
   for (size_t l = 0; l < sequence->cache.layers.size(); ++l) {
-    const Status status =
-        CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
+    const Status status = CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
     if (!status.ok()) {
       sequence->broken = true;
       return status;
     }
   }
-  sequence->eviction_ms +=
-      std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  sequence->eviction_ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return {};
 }
 
