@@ -27,8 +27,13 @@ double gated(double gate, bool gelu) {
 
 }  // namespace
 
-PlainDecoder::PlainDecoder(const Model& model, const KvCache& cache, bool by_index)
-    : model_(model), hp_(model.hparams()), by_index_(by_index), position_(cache.next_position) {
+PlainDecoder::PlainDecoder(const Model& model, const KvCache& cache, bool by_index,
+                           std::optional<StorageType> stored_as)
+    : model_(model),
+      hp_(model.hparams()),
+      by_index_(by_index),
+      stored_as_(stored_as),
+      position_(cache.next_position) {
   std::vector<float> row(hp_.head_dim);
   const auto load = [&](const LayerCache& layer, const std::byte* from) {
     load_stored(from, layer.type(), 1, hp_.head_dim, row.data());
@@ -98,6 +103,16 @@ void PlainDecoder::rotate(int64_t position, double* x) const {
   }
 }
 
+PlainDecoder::Row PlainDecoder::stored(Row row) const {
+  if (!stored_as_) return row;
+  std::vector<float> floats(row.begin(), row.end());
+  const int64_t d = hp_.head_dim;
+  std::vector<std::byte> bytes(storage_row_bytes(*stored_as_, d));
+  store_row({floats.data(), ElementType::f32, 1, d, d}, 0, *stored_as_, bytes.data());
+  load_stored(bytes.data(), *stored_as_, 1, d, floats.data());
+  return {floats.begin(), floats.end()};
+}
+
 PlainDecoder::Row PlainDecoder::attend(const Head& head, Row query) const {
   const int64_t d = hp_.head_dim, n = static_cast<int64_t>(head.keys.size());
   rotate(by_index_ ? n - 1 : position_, query.data());
@@ -131,8 +146,8 @@ PlainDecoder::Row PlainDecoder::attention(int32_t layer, const Row& x) {
     const int64_t kv = c / (n_cached / static_cast<int64_t>(hp_.n_head_kv));
     Row key(k.begin() + kv * d, k.begin() + (kv + 1) * d);
     if (!by_index_) rotate(position_, key.data());
-    heads[c].keys.push_back(key);
-    heads[c].values.emplace_back(v.begin() + kv * d, v.begin() + (kv + 1) * d);
+    heads[c].keys.push_back(stored(key));
+    heads[c].values.push_back(stored(Row(v.begin() + kv * d, v.begin() + (kv + 1) * d)));
   }
   Row joined;
   for (int64_t h = 0; h < n_head; ++h) {

@@ -3,6 +3,7 @@
 // there anew at every step, without any rounding in between.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ namespace restkv::test {
 class PlainDecoder {
  public:
   // Starts from what the cache holds, [n_cached_head] of any lengths. by_index: its keys are stored
-  // before RoPE and stand at their index.
-  PlainDecoder(const Model& model, const KvCache& cache, bool by_index);
+  // before RoPE and stand at their index. New rows are rounded to what `stored_as` can hold.
+  PlainDecoder(const Model& model, const KvCache& cache, bool by_index,
+               std::optional<StorageType> stored_as = {});
 
   // Logits of what follows the token.
   std::vector<float> decode(int32_t token);
@@ -32,12 +34,14 @@ class PlainDecoder {
   Row attention(int32_t layer, const Row& x);
   Row attend(const Head& head, Row query) const;
   Row feed_forward(int32_t layer, const Row& x) const;
+  Row stored(Row row) const;
   void rotate(int64_t position, double* x) const;
   std::vector<float> plain(const std::string& name) const;
 
   const Model& model_;
   const HParams& hp_;
   bool by_index_;
+  std::optional<StorageType> stored_as_;
   int64_t position_ = 0;                   // of the next token
   std::vector<std::vector<Head>> layers_;  // [n_layer][n_cached_head]
 };
