@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/bench.h"
 #include "cli/chat.h"
 #include "cli/eval.h"
 #include "cli/generate.h"
@@ -23,6 +24,7 @@ int run(int argc, char** argv) {
   cli::register_generate(app, &exit_code);
   cli::register_chat(app, &exit_code);
   cli::register_eval(app, &exit_code);
+  cli::register_bench(app, &exit_code);
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
   cli::quiet_libraries();

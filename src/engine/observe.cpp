@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "kernels/dispatch.h"
 
 namespace restkv {
 namespace {
@@ -14,12 +15,19 @@ bool looks_at_queries(const CachePlan& plan) {
   return plan.n_last_query() > 0 || plan.sums_columns();
 }
 
-void add_query(const float* query, double scale, int64_t d, double* sum, double* outer) {
+// rows [n][d], times scale, added to sum [d] and outer [d][d].
+void add_queries(const float* rows, int64_t n, int64_t d, double scale, double* sum,
+                 double* outer) {
+  const int64_t stride = kernels::round_up(d, kernels::kRowAlign);
+  std::vector<double> gram(d * stride), scratch(kernels::kRowAlign * stride);
+  kernels::best_kernels().reconstruction->gram(rows, n, d, d, gram.data(), stride, scratch.data());
+  for (int64_t t = 0; t < n; ++t) {
+    for (int64_t i = 0; i < d; ++i)
+      sum[i] += scale * rows[t * d + i];
+  }
   for (int64_t i = 0; i < d; ++i) {
-    const double x = scale * query[i];
-    sum[i] += x;
     for (int64_t j = 0; j < d; ++j)
-      outer[i * d + j] += x * scale * query[j];
+      outer[i * d + j] += scale * scale * gram[std::min(i, j) * stride + std::max(i, j)];
   }
 }
 
@@ -49,10 +57,8 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
   }
   if (first >= n_seen) return;
   parallel_for(n_threads, hp.n_head, [&](int64_t h) {
-    for (int64_t t = first; t < n_seen; ++t) {
-      add_query(rows.row(h, rows.n_query - (n_seen - t)), query_scale, d,
+    add_queries(rows.row(h, rows.n_query - (n_seen - first)), n_seen - first, d, query_scale,
                 moments->sum.data() + h * d, moments->outer.data() + h * d * d);
-    }
   });
   moments->n += n_seen - first;
 }

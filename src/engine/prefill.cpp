@@ -331,12 +331,17 @@ class Reading {
     QueryMoments fresh_moments;
     QueryMoments* moments = fresh_ ? &fresh_moments : &sequences_[0]->memory[l].moments;
     const bool folds = any([](const CachePlan& p) { return p.needs(Statistic::query_moments); });
+    const double folding = now_ms();
     if (folds && raw_->keeps_any()) {
       fold_moments(*raw_, n_seen(), scale_.queries, hp_, compute_.n_threads(), moments);
     }
+    const double folding_ms = now_ms() - folding;
     touched_ = true;
     for (Sequence* sequence : sequences_) {
+      const double start = now_ms();
       RESTKV_RETURN_IF_ERROR(finish_sequence(l, *moments, sequence));
+      sequence->eviction_ms += now_ms() - start;
+      if (sequence->plan->needs(Statistic::query_moments)) sequence->eviction_ms += folding_ms;
       if (fresh_ && folds && sequence->plan->repeats()) sequence->memory[l].moments = *moments;
     }
     return {};
