@@ -31,6 +31,18 @@ void add_queries(const float* rows, int64_t n, int64_t d, double scale, double* 
   }
 }
 
+// R C R^T of a symmetric C [d][d]: turn every row, transpose, turn every row again.
+void turn_both_sides(const RopeTable& table, const std::vector<float>& turn, int64_t d, float* c) {
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t i = 0; i < d; ++i)
+      table.turn(turn.data(), c + i * d);
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < i; ++j)
+        std::swap(c[i * d + j], c[j * d + i]);
+    }
+  }
+}
+
 }  // namespace
 
 QueryLog rotated_log(const CachePlan& plan, const HParams& hp, bool fresh) {
@@ -63,59 +75,85 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
   moments->n += n_seen - first;
 }
 
-Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, int64_t next) {
+Status LayerStatistics::fill(const Model& model, Compute& compute, const Source& source,
+                             Sequence* sequence, LayerView* view) {
   const HParams& hp = model.hparams();
-  const int64_t d = hp.head_dim;
+  const CachePlan& plan = *sequence->plan;
+  LayerMemory& memory = sequence->memory[source.layer];
+  view->layer = source.layer;
+  view->n_layer = static_cast<int32_t>(hp.n_layer);
+  view->n_head = static_cast<int32_t>(hp.n_head);
+  view->head_dim = static_cast<int32_t>(hp.head_dim);
+  view->n_seen = source.n_seen;
+  view->attention_scale = model.attention_scale().logits;
+  fill_queries(model, source, *sequence, view);
+  RESTKV_RETURN_IF_ERROR(fill_moments(model, compute, source, plan, view));
+  if (plan.needs(Statistic::wo_factor)) {
+    if (!sequence->factors) {
+      sequence->factors = std::make_shared<ProjectionFactors>(model, plan.repeats());
+    }
+    view->wo_factor = sequence->factors->layer(source.layer, compute.n_threads());
+  }
+  view->entry_state = memory.entry_state;
+  if (!memory.policy) memory.policy = plan.policy->make_layer_state();
+  view->state = memory.policy.get();
+  return {};
+}
+
+void LayerStatistics::fill_queries(const Model& model, const Source& source,
+                                   const Sequence& sequence, LayerView* view) {
+  const QueryLog& log = *source.log;
+  view->n_since = log.n_since();
+  view->queries = log.rows();
+  if (!source.by_index || !log.keeps_any()) return;
+  const CachePlan& plan = *sequence.plan;
+  const int64_t n_row = std::max(plan.n_last_query(), plan.sums_columns() ? log.n_since() : 0);
+  const int64_t d = view->head_dim, n_group = view->n_group();
+  const float scale = model.attention_scale().queries;
+  turned_.resize(view->n_head * n_row * d);
+  for (int64_t h = 0; h < view->n_head; ++h) {
+    // The newest query stands at the last entry of its store head.
+    const int64_t first = view->keys[h / n_group].n_row - n_row;
+    for (int64_t i = 0; i < n_row; ++i) {
+      float* row = turned_.data() + (h * n_row + i) * d;
+      std::copy_n(view->queries.row(h, view->queries.n_query - n_row + i), d, row);
+      sequence.rope.rotate(first + i, row);
+      for (int64_t c = 0; scale != 1.0f && c < d; ++c)
+        row[c] *= scale;
+    }
+  }
+  view->queries = {turned_.data(), n_row, d, n_row * d};
+}
+
+// Mean and covariance of the queries, turned by the mean rotation of the next positions.
+Status LayerStatistics::fill_moments(const Model& model, Compute& compute, const Source& source,
+                                     const CachePlan& plan, LayerView* view) {
+  if (!plan.needs(Statistic::query_moments)) return {};
+  const int64_t d = view->head_dim, n_head = view->n_head;
+  const int64_t next = source.by_index ? view->keys[0].n_row : source.n_seen;
   RESTKV_ASSIGN_OR_RETURN(const RopeTable table,
                           RopeTable::range(model, compute, next, kNextPositions));
   const std::vector<float> turn = table.mean();
+  const QueryMoments& moments = *source.moments;
   const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
-  RotatedMoments out;
-  out.mean.resize(hp.n_head * d);
-  out.covariance.resize(hp.n_head * d * d);
-  parallel_for(compute.n_threads(), hp.n_head, [&](int64_t h) {
+  mean_.resize(n_head * d);
+  covariance_.resize(n_head * d * d);
+  for (int64_t h = 0; h < n_head; ++h) {
     const double* sum = moments.sum.data() + h * d;
     const double* outer = moments.outer.data() + h * d * d;
-    float* mean = out.mean.data() + h * d;
-    float* covariance = out.covariance.data() + h * d * d;
+    float* mean = mean_.data() + h * d;
+    float* covariance = covariance_.data() + h * d * d;
     for (int64_t i = 0; i < d; ++i) {
       mean[i] = static_cast<float>(sum[i] / n);
-      for (int64_t j = 0; j < d; ++j) {
-        covariance[i * d + j] =
-            static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
-      }
+      for (int64_t j = 0; j < d; ++j)
+        covariance[i * d + j] = static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
     }
     table.turn(turn.data(), mean);
-    // R C R^T with a symmetric C: turn every row, transpose, turn every row again.
-    for (int pass = 0; pass < 2; ++pass) {
-      for (int64_t i = 0; i < d; ++i)
-        table.turn(turn.data(), covariance + i * d);
-      for (int64_t i = 0; i < d; ++i) {
-        for (int64_t j = 0; j < i; ++j)
-          std::swap(covariance[i * d + j], covariance[j * d + i]);
-      }
-    }
-  });
-  return out;
-}
-
-std::vector<float> rotate_queries(const QueryRows& raw, int64_t n_row, int64_t n_head,
-                                  std::span<const int64_t> n_entry, const RopeTable& table,
-                                  float query_scale) {
-  const int64_t d = raw.head_dim;
-  const int64_t n_group = n_head / static_cast<int64_t>(n_entry.size());
-  std::vector<float> rotated(n_head * n_row * d);
-  for (int64_t h = 0; h < n_head; ++h) {
-    for (int64_t i = 0; i < n_row; ++i) {
-      float* row = rotated.data() + (h * n_row + i) * d;
-      std::copy_n(raw.row(h, raw.n_query - n_row + i), d, row);
-      table.rotate(n_entry[h / n_group] - n_row + i, row);
-      for (int64_t c = 0; query_scale != 1.0f && c < d; ++c)
-        row[c] *= query_scale;
-    }
+    turn_both_sides(table, turn, d, covariance);
   }
-  return rotated;
+  view->query_mean = {mean_.data(), {n_head, d}};
+  view->query_covariance = {covariance_.data(), {n_head, d, d}};
+  return {};
 }
 
 }  // namespace restkv

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/evict.h"
 #include "engine/sequence.h"
 
 namespace restkv {
@@ -19,20 +20,31 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hparams,
                   int n_threads, QueryMoments* moments);
 
-struct RotatedMoments {
-  std::vector<float> mean;        // [n_head][head_dim]
-  std::vector<float> covariance;  // [n_head][head_dim][head_dim]
-};
-// Mean and covariance turned by the mean rotation of the 512 positions from `next` on.
-// Errors: as Compute::run.
-Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, int64_t next);
+// What a plan asks to know of one layer's queries, and the memory behind it.
+class LayerStatistics {
+ public:
+  struct Source {
+    int32_t layer = 0;
+    int64_t n_seen = 0;
+    const QueryLog* log = nullptr;  // before RoPE where by_index, after it otherwise
+    bool by_index = false;          // keys stand at their index
+    const QueryMoments* moments = nullptr;
+  };
 
-// The last n_row queries of every head, turned to where their keys stand: the newest at
-// n_entry[s] - 1 of its store head. [n_head][n_row][head_dim].
-// REQUIRES: a table of at least max(n_entry) positions, raw.n_query >= n_row.
-std::vector<float> rotate_queries(const QueryRows& raw, int64_t n_row, int64_t n_head,
-                                  std::span<const int64_t> n_entry, const RopeTable& table,
-                                  float query_scale);
+  // Everything of a view but keys, values and positions, which are there already. The view borrows
+  // from this object and from the sequence. REQUIRES: by_index: sequence->rope holds all indices.
+  // Errors: as Compute::run.
+  Status fill(const Model& model, Compute& compute, const Source& source, Sequence* sequence,
+              LayerView* view);
+
+ private:
+  void fill_queries(const Model& model, const Source& source, const Sequence& sequence,
+                    LayerView* view);
+  Status fill_moments(const Model& model, Compute& compute, const Source& source,
+                      const CachePlan& plan, LayerView* view);
+
+  std::vector<float> turned_;              // [n_head][n_query][head_dim]
+  std::vector<float> mean_, covariance_;   // [n_head][head_dim], [n_head][head_dim][head_dim]
+};
 
 }  // namespace restkv
