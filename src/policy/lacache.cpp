@@ -55,8 +55,10 @@ std::vector<int32_t> climb(const Ladder& ladder, int64_t n) {
   }
   for (int64_t i = ladder.start + ladder.rung.width * ladder.n_rung; i < n; ++i)
     kept.push_back(static_cast<int32_t>(i));
-  std::ranges::sort(kept);
-  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  if (ladder.spacing > 1 && ladder.rung.kept > 1) {  // rungs overlap
+    std::ranges::sort(kept);
+    kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  }
   return kept;
 }
 
