@@ -75,7 +75,7 @@ struct Cut {
     const int64_t easy = room / rung.kept * rung.dropped();
     const bool fits = excess <= easy;
     const int64_t n_rung = fits ? ceil_div(excess, rung.dropped()) : room / rung.kept;
-    const std::vector<int32_t> kept = climb({*cursor, n_rung, rung, 1, context.layer}, n);
+    std::vector<int32_t> kept = climb({*cursor, n_rung, rung, 1, context.layer}, n);
     *cursor += n_rung * rung.kept;
     if (fits) return kept;
     return start_over(kept, excess - easy);
