@@ -39,6 +39,8 @@ void add_policy_flags(CLI::App& app, KvFlags& flags) {
   add("--kv-overlap", policy.overlap, "lacache: layers that two rungs share");
   add("--kv-merge-threshold", policy.merge_threshold,
       "cam: merge where the probability reaches this; below 0: at random");
+  add("--kv-start-ratio", policy.start_ratio,
+      "cam: share of the entries, from the first on, that never merge");
   add("--kv-seed", policy.seed, "random, cam: seed");
   const auto add_switch = [&](const char* name, bool& value, const char* help) {
     app.add_flag(name, value, help)->group("KV cache: the policy's own");

@@ -346,7 +346,7 @@ class BadInputTest(unittest.TestCase):
                             f"table:{self.write(content, 'table.txt')}")
         for content, code, words in [
             (b"9 9 9 9\n" * 2, USAGE, "2 layers"), (b"9 9 9\n" * 3, USAGE, "3 heads"),
-            (b"1 1 1 1\n" * 3, CAPACITY, "--kv-pin"),
+            (b"1 1\n" * 3, CAPACITY, "protected"),
         ]:
             with self.subTest(content=content):
                 self.expect(code, words, *base, "--kv-pin", "0:5", "--kv-head-budget",
@@ -359,7 +359,9 @@ class BadInputTest(unittest.TestCase):
 
     def test_chat_and_bench(self):
         self.expect(USAGE, "--kv-schedule", "chat", "-m", self.model, "--kv-schedule", "x")
-        self.expect(USAGE, "UTF-8", "chat", "-m", self.model, stdin=b"the \xff\n")
+        template = "<|im_start|>"
+        tiny_models.write_model(self.dir / "chat.gguf", "llama3", chat_template=template)
+        self.expect(USAGE, "UTF-8", "chat", "-m", self.dir / "chat.gguf", stdin=b"the \xff\n")
         base = ["bench", "eviction", "-m", self.model, "-f", self.text]
         for options, words in [(["--repeat", 0], "--repeat"), (["--prompt-tokens", 0], "tokens"),
                                (["--policies", "best"], "best")]:
