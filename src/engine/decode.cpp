@@ -205,7 +205,12 @@ class Step {
 
 Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
   const CachePlan& plan = *sequence->plan;
-  if (sequence->broken) return Status::runtime("the sequence is broken: a cut failed half-way");
+  if (sequence->broken) {
+    return Status::runtime("the sequence is broken: a reading or a cut failed half-way");
+  }
+  if (sequence->cache.layers.empty()) {
+    return Status::usage("there is nothing to follow: no prompt has been read");
+  }
   const bool counted = plan.repeats() && plan.schedule.kind == Schedule::Kind::decode;
   const int32_t more = counted ? static_cast<int32_t>(plan.schedule.every) : kGrowth;
   int32_t longest = 0;

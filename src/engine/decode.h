@@ -12,14 +12,15 @@
 namespace restkv {
 
 struct DecodeSlot {
-  Sequence* sequence;  // with a prompt that has been read
+  Sequence* sequence;
   int32_t token;
 };
 
 // Appends each slot's token to its sequence and yields the logits of what follows,
 // [n_slot][n_vocab]. REQUIRES: no sequence twice. On an error before a cut no sequence has changed;
 // a cut that fails leaves its sequence broken.
-// Errors: capacity (memory), runtime (cancelled), model (logits that are no numbers).
+// Errors: usage (a sequence without a prompt), capacity (memory), runtime (cancelled, a broken
+// sequence), model (logits that are no numbers).
 Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> slots,
               std::vector<float>* logits);
 

@@ -75,6 +75,34 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
   moments->n += n_seen - first;
 }
 
+Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
+                                      const QueryMoments& moments, int64_t next) {
+  const HParams& hp = model.hparams();
+  const int64_t d = hp.head_dim;
+  RESTKV_ASSIGN_OR_RETURN(const RopeTable table,
+                          RopeTable::range(model, compute, next, kNextPositions));
+  const std::vector<float> turn = table.mean();
+  const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
+  RotatedMoments out;
+  out.mean.resize(hp.n_head * d);
+  out.covariance.resize(hp.n_head * d * d);
+  for (int64_t h = 0; h < hp.n_head; ++h) {
+    const double* sum = moments.sum.data() + h * d;
+    const double* outer = moments.outer.data() + h * d * d;
+    float* mean = out.mean.data() + h * d;
+    float* covariance = out.covariance.data() + h * d * d;
+    for (int64_t i = 0; i < d; ++i) {
+      mean[i] = static_cast<float>(sum[i] / n);
+      for (int64_t j = 0; j < d; ++j)
+        covariance[i * d + j] =
+            static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
+    }
+    table.turn(turn.data(), mean);
+    turn_both_sides(table, turn, d, covariance);
+  }
+  return out;
+}
+
 Status LayerStatistics::fill(const Model& model, Compute& compute, const Source& source,
                              Sequence* sequence, LayerView* view) {
   const HParams& hp = model.hparams();
@@ -87,7 +115,12 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
   view->n_seen = source.n_seen;
   view->attention_scale = model.attention_scale().logits;
   fill_queries(model, source, *sequence, view);
-  RESTKV_RETURN_IF_ERROR(fill_moments(model, compute, source, plan, view));
+  if (plan.needs(Statistic::query_moments)) {
+    const int64_t next = source.by_index ? view->keys[0].n_row : source.n_seen;
+    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model, compute, *source.moments, next));
+    view->query_mean = {moments_.mean.data(), {hp.n_head, hp.head_dim}};
+    view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
+  }
   if (plan.needs(Statistic::wo_factor)) {
     if (!sequence->factors) {
       sequence->factors = std::make_shared<ProjectionFactors>(model, plan.repeats());
@@ -123,37 +156,6 @@ void LayerStatistics::fill_queries(const Model& model, const Source& source,
     }
   }
   view->queries = {turned_.data(), n_row, d, n_row * d};
-}
-
-// Mean and covariance of the queries, turned by the mean rotation of the next positions.
-Status LayerStatistics::fill_moments(const Model& model, Compute& compute, const Source& source,
-                                     const CachePlan& plan, LayerView* view) {
-  if (!plan.needs(Statistic::query_moments)) return {};
-  const int64_t d = view->head_dim, n_head = view->n_head;
-  const int64_t next = source.by_index ? view->keys[0].n_row : source.n_seen;
-  RESTKV_ASSIGN_OR_RETURN(const RopeTable table,
-                          RopeTable::range(model, compute, next, kNextPositions));
-  const std::vector<float> turn = table.mean();
-  const QueryMoments& moments = *source.moments;
-  const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
-  mean_.resize(n_head * d);
-  covariance_.resize(n_head * d * d);
-  for (int64_t h = 0; h < n_head; ++h) {
-    const double* sum = moments.sum.data() + h * d;
-    const double* outer = moments.outer.data() + h * d * d;
-    float* mean = mean_.data() + h * d;
-    float* covariance = covariance_.data() + h * d * d;
-    for (int64_t i = 0; i < d; ++i) {
-      mean[i] = static_cast<float>(sum[i] / n);
-      for (int64_t j = 0; j < d; ++j)
-        covariance[i * d + j] = static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
-    }
-    table.turn(turn.data(), mean);
-    turn_both_sides(table, turn, d, covariance);
-  }
-  view->query_mean = {mean_.data(), {n_head, d}};
-  view->query_covariance = {covariance_.data(), {n_head, d, d}};
-  return {};
 }
 
 }  // namespace restkv

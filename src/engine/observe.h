@@ -20,6 +20,15 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hparams,
                   int n_threads, QueryMoments* moments);
 
+struct RotatedMoments {
+  std::vector<float> mean;        // [n_head][head_dim]
+  std::vector<float> covariance;  // [n_head][head_dim][head_dim]
+};
+// Mean and covariance turned by the mean rotation of the 512 positions from `next` on.
+// Errors: as Compute::run.
+Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
+                                      const QueryMoments& moments, int64_t next);
+
 // What a plan asks to know of one layer's queries, and the memory behind it.
 class LayerStatistics {
  public:
@@ -40,11 +49,9 @@ class LayerStatistics {
  private:
   void fill_queries(const Model& model, const Source& source, const Sequence& sequence,
                     LayerView* view);
-  Status fill_moments(const Model& model, Compute& compute, const Source& source,
-                      const CachePlan& plan, LayerView* view);
 
-  std::vector<float> turned_;              // [n_head][n_query][head_dim]
-  std::vector<float> mean_, covariance_;   // [n_head][head_dim], [n_head][head_dim][head_dim]
+  std::vector<float> turned_;  // [n_head][n_query][head_dim]
+  RotatedMoments moments_;
 };
 
 }  // namespace restkv

@@ -47,7 +47,8 @@ struct PrefillResult {
   ReadResult read;
 };
 
-// A first prompt, read once for all plans; those with the schedule chunk read it on their own.
+// A first prompt, read once for all plans; those with the schedule chunk read it on their own, and
+// on_logits is not called for them.
 // Errors: usage or capacity (a plan that does not fit the model; memory), runtime (cancelled),
 // model (logits that are no numbers).
 Result<PrefillResult> prefill(const Model& model, Compute& compute, const ReadRequest& request,

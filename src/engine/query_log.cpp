@@ -18,8 +18,8 @@ void QueryLog::make_room(int64_t n_new) {
   first_new_ = first_kept(n_new);
   const int64_t n_kept_new = n_new - first_new_;
   if (n_ + n_kept_new <= capacity_) return;
-  const int64_t wanted = std::max(n_last_ - n_kept_new, all_since_ ? n_since_ : 0);
-  const int64_t n_keep = std::clamp<int64_t>(wanted, 0, n_);
+  // All of the last ones: those that follow may never be committed.
+  const int64_t n_keep = std::min(std::max(n_last_, all_since_ ? n_since_ : 0), n_);
   // A token at a time is the rule while decoding: slack, so that rows move once in a while only.
   const int64_t slack = n_new == 1 ? std::max<int64_t>(32, n_last_) : 0;
   move_kept(n_keep, std::max(capacity_, n_keep + n_kept_new + slack));

@@ -33,8 +33,8 @@ class QueryLog {
   // Of n_new queries in a row, the first that is worth writing down.
   int64_t first_kept(int64_t n_new) const;
 
-  // Room for n_new queries that follow; those that nobody will ask for again go. What was written
-  // but not committed is gone.
+  // Room for n_new queries that follow; those that nobody will ask for again go, whether the new
+  // ones are committed or not. What was written but not committed is gone.
   void make_room(int64_t n_new);
   // Where the i-th new query of head 0 is to be written; heads are head_stride() floats apart.
   // REQUIRES: first_kept(n_new) <= i < n_new, of the last make_room(n_new).

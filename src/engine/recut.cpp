@@ -30,23 +30,24 @@ class CachedLayer {
 
   Status cut() {
     const bool cuts = plan_.evicts(sequence_.n_seen());
+    const bool folds = plan_.needs(Statistic::query_moments);
+    if (folds) {
+      fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
+                   compute_.n_threads(), &memory_.moments);
+    }
     if (cuts) {
       RESTKV_RETURN_IF_ERROR(observe());
       RESTKV_ASSIGN_OR_RETURN(LayerChoice choice, choose_entries(plan_, view_, n_threads()));
       apply(&choice);
       memory_.rotated.mark();
     }
-    if (cuts || plan_.needs(Statistic::query_moments)) memory_.raw.mark();
+    if (cuts || folds) memory_.raw.mark();
     return {};
   }
 
  private:
   Status observe() {
     observe_rows();
-    if (plan_.needs(Statistic::query_moments)) {
-      fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
-                   compute_.n_threads(), &memory_.moments);
-    }
     const bool by_index = plan_.rotates_when_read();
     const LayerStatistics::Source source{.layer = layer_,
                                          .n_seen = sequence_.n_seen(),
@@ -127,15 +128,13 @@ Status count_decoded(const Model& model, Compute& compute, Sequence* sequence) {
   const Clock::time_point start = Clock::now();
   sequence->n_decoded = 0;
   for (size_t l = 0; l < sequence->cache.layers.size(); ++l) {
-    const Status status =
-        CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
+    const Status status = CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
     if (!status.ok()) {
       sequence->broken = true;
       return status;
     }
   }
-  sequence->eviction_ms +=
-      std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  sequence->eviction_ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return {};
 }
 

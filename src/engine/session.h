@@ -24,7 +24,7 @@ class Session {
   // Reads a prompt: the first, or that of another turn, which follows what the session holds. The
   // schedule says when the cache is cut. Errors: as extend().
   Status read(const ReadRequest& request);
-  // Continues with one token. REQUIRES: a prompt has been read. Errors: as decode().
+  // Continues with one token, after a prompt. Errors: as decode().
   Status decode(int32_t token);
 
   // Of what follows the last token that was read or decoded, [n_vocab].

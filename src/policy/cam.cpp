@@ -2,7 +2,9 @@
 // entries are chosen by the window's attention without pooling, and before that every value is
 // spread over the W values behind it with a probability that grows with its attention. The
 // original method merges at each eviction while decoding; here it happens whenever the policy
-// runs. A KV head that the group shares merges by the mean of its query heads' attention.
+// runs, of every value once: what was spread before a cut is not spread again at the next, or
+// values would grow without end. A KV head that the group shares merges by the mean of its query
+// heads' attention.
 #include <algorithm>
 #include <cmath>
 
@@ -47,11 +49,18 @@ class Cam : public EvictionPolicy {
   PolicyTraits traits() const override {
     return {.name = "cam",
             .needs = Statistic::window_queries | Statistic::values,
-            .vote = VotePoint::before_smoothing};
+            .vote = VotePoint::before_smoothing,
+            .state_per_entry = 1};
   }
 
+  // An entry's state is 1 once merge_values() has had it: every entry before the window.
   Status score(const Observation& group, GroupScores* scores) const override {
-    return score_by_attention(group, Fold::sum, {}, scores);
+    RESTKV_RETURN_IF_ERROR(score_by_attention(group, Fold::sum, {}, scores));
+    const int64_t n_entry = group.n_entry(), n_past = n_entry - group.queries.shape[1];
+    scores->entry_state.assign(scores->n_group() * n_entry, 0.0f);
+    for (int64_t h = 0; h < scores->n_group(); ++h)
+      std::fill_n(scores->entry_state.begin() + h * n_entry, n_past, 1.0f);
+    return {};
   }
 
   // In order, so that what was merged into a value is merged on with it.
@@ -67,6 +76,7 @@ class Cam : public EvictionPolicy {
     const int64_t start = n_start(n_entry);
     const float start_top = start > 0 ? *std::max_element(mean.begin(), mean.begin() + start) : 0;
     for (int64_t i = start; i + window < n_entry; ++i) {
+      if (was_merged(group, i)) continue;
       const auto first = mean.begin() + i;
       const float top = std::max(start_top, *std::max_element(first, first + window));
       if (merges(clamped(mean[i] / top), &random)) spread(i, window, d, values.data());
@@ -78,6 +88,10 @@ class Cam : public EvictionPolicy {
   int64_t n_start(int64_t n_entry) const {
     const double start = std::ceil(start_ratio_ * static_cast<double>(n_entry));
     return std::min(n_entry, static_cast<int64_t>(start));
+  }
+
+  static bool was_merged(const Observation& group, int64_t i) {
+    return !group.entry_state.empty() && *group.entry_state.row(0, i) != 0.0f;
   }
 
   SplitMix64 generator(const Observation& group, int32_t head_in_group) const {

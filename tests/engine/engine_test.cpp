@@ -37,8 +37,8 @@ PrefillResult read(const std::vector<int32_t>& tokens, const std::vector<CacheCo
   for (const CacheConfig& c : configs)
     plans.push_back(std::move(*CachePlan::make(c)));
   auto compute = make_compute();
-  auto result = prefill(*tiny_model(), *compute, {.tokens = tokens}, plans,
-                        std::make_shared<KvMeter>());
+  auto result =
+      prefill(*tiny_model(), *compute, {.tokens = tokens}, plans, std::make_shared<KvMeter>());
   EXPECT_TRUE(result.ok()) << result.status().message();
   return std::move(*result);
 }
@@ -154,9 +154,8 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
   // The same entries, but with uneven room, so that the layer is no longer one plain tensor.
   for (LayerCache& layer : other.sequences[0].cache.layers) {
     const std::vector<int32_t> capacity{70, 90};
-    LayerCache uneven =
-        std::move(*LayerCache::allocate(capacity, layer.head_dim(),
-                                         StorageType::f16, other.sequences[0].cache.meter));
+    LayerCache uneven = std::move(*LayerCache::allocate(
+        capacity, layer.head_dim(), StorageType::f16, other.sequences[0].cache.meter));
     std::vector<int32_t> all(64);
     for (int32_t i = 0; i < 64; ++i)
       all[i] = i;

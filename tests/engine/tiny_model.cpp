@@ -9,7 +9,7 @@
 namespace restkv::test {
 namespace {
 
-constexpr int kVocab = 257, kEmbd = 64, kHead = 4, kHeadKv = 2, kDim = 16, kFf = 96, kLayer = 3;
+constexpr int kVocab = 257, kEmbd = 64, kFf = 96, kLayer = 3;
 
 std::string utf8(uint32_t c) {
   if (c < 0x80) return std::string(1, static_cast<char>(c));
@@ -35,16 +35,7 @@ void set_strings(gguf_context* gguf, const char* key, const std::vector<std::str
   gguf_set_arr_str(gguf, key, pointers.data(), pointers.size());
 }
 
-void set_metadata(gguf_context* gguf) {
-  gguf_set_val_str(gguf, "general.architecture", "llama");
-  gguf_set_val_u32(gguf, "llama.block_count", kLayer);
-  gguf_set_val_u32(gguf, "llama.context_length", 4096);
-  gguf_set_val_u32(gguf, "llama.embedding_length", kEmbd);
-  gguf_set_val_u32(gguf, "llama.feed_forward_length", kFf);
-  gguf_set_val_u32(gguf, "llama.attention.head_count", kHead);
-  gguf_set_val_u32(gguf, "llama.attention.head_count_kv", kHeadKv);
-  gguf_set_val_u32(gguf, "llama.rope.dimension_count", kDim);
-  gguf_set_val_f32(gguf, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+void set_tokenizer(gguf_context* gguf) {
   gguf_set_val_str(gguf, "tokenizer.ggml.model", "gpt2");
   gguf_set_val_str(gguf, "tokenizer.ggml.pre", "gpt-2");
   set_strings(gguf, "tokenizer.ggml.tokens", byte_tokens());
@@ -56,51 +47,116 @@ void set_metadata(gguf_context* gguf) {
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", false);
 }
 
-}  // namespace
+void set_metadata(gguf_context* gguf, const TinyShape& shape) {
+  const auto number = [&](const char* key, int value) {
+    gguf_set_val_u32(gguf, (shape.arch + "." + key).c_str(), value);
+  };
+  gguf_set_val_str(gguf, "general.architecture", shape.arch.c_str());
+  number("block_count", kLayer);
+  number("context_length", 4096);
+  number("embedding_length", kEmbd);
+  number("feed_forward_length", kFf);
+  number("attention.head_count", shape.n_head);
+  number("attention.head_count_kv", shape.n_head_kv);
+  number("attention.key_length", shape.head_dim);
+  number("attention.value_length", shape.head_dim);
+  number("rope.dimension_count", shape.n_rot == 0 ? shape.head_dim : shape.n_rot);
+  gguf_set_val_f32(gguf, (shape.arch + ".attention.layer_norm_rms_epsilon").c_str(), 1e-5f);
+  set_tokenizer(gguf);
+}
 
-std::string write_tiny_model(const std::string& path, const std::string& nan_in) {
-  gguf_context_ptr gguf(gguf_init_empty());
-  set_metadata(gguf.get());
-  ggml_context_ptr ctx(ggml_init({size_t{4} << 20, nullptr, false}));
-  std::mt19937 random(7);
-  const auto add = [&](const std::string& name, int64_t ne0, int64_t ne1, bool norm = false) {
-    ggml_tensor* t = ne1 == 1 ? ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, ne0)
-                              : ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, ne0, ne1);
+// Random tensors, in the file's order.
+class TensorWriter {
+ public:
+  TensorWriter(gguf_context* gguf, const std::string& nan_in)
+      : gguf_(gguf), nan_in_(nan_in), ctx_(ggml_init({size_t{4} << 20, nullptr, false})) {}
+
+  void matrix(const std::string& name, int64_t n_in, int64_t n_out) {
+    fill(ggml_new_tensor_2d(ctx_.get(), GGML_TYPE_F32, n_in, n_out), name,
+         1.5f / std::sqrt(static_cast<float>(n_in)), 0.0f);
+  }
+  void vector(const std::string& name, int64_t n, float mean) {
+    fill(ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, n), name, 0.1f, mean);
+  }
+
+ private:
+  void fill(ggml_tensor* t, const std::string& name, float deviation, float mean) {
     ggml_set_name(t, name.c_str());
-    std::normal_distribution<float> normal(0.0f, norm ? 0.1f : 1.5f / std::sqrt(float(ne0)));
+    std::normal_distribution<float> normal(0.0f, deviation);
     float* data = ggml_get_data_f32(t);
     for (int64_t i = 0; i < ggml_nelements(t); ++i)
-      data[i] = normal(random) + (norm ? 1.0f : 0.0f);
-    if (name == nan_in) data[0] = NAN;
-    gguf_add_tensor(gguf.get(), t);
-  };
-  add("token_embd.weight", kEmbd, kVocab);
-  add("output_norm.weight", kEmbd, 1, true);
-  for (int l = 0; l < kLayer; ++l) {
-    const std::string blk = "blk." + std::to_string(l) + ".";
-    add(blk + "attn_norm.weight", kEmbd, 1, true);
-    add(blk + "attn_q.weight", kEmbd, kHead * kDim);
-    add(blk + "attn_k.weight", kEmbd, kHeadKv * kDim);
-    add(blk + "attn_v.weight", kEmbd, kHeadKv * kDim);
-    add(blk + "attn_output.weight", kHead * kDim, kEmbd);
-    add(blk + "ffn_norm.weight", kEmbd, 1, true);
-    add(blk + "ffn_gate.weight", kEmbd, kFf);
-    add(blk + "ffn_up.weight", kEmbd, kFf);
-    add(blk + "ffn_down.weight", kFf, kEmbd);
+      data[i] = normal(random_) + mean;
+    if (name == nan_in_) data[0] = NAN;
+    gguf_add_tensor(gguf_, t);
   }
+
+  gguf_context* gguf_;
+  const std::string& nan_in_;
+  ggml_context_ptr ctx_;
+  std::mt19937 random_{7};
+};
+
+void add_layer(TensorWriter* file, const TinyShape& shape, int layer) {
+  const std::string blk = "blk." + std::to_string(layer) + ".";
+  const int n_q = shape.n_head * shape.head_dim, n_kv = shape.n_head_kv * shape.head_dim;
+  file->vector(blk + "attn_norm.weight", kEmbd, 1.0f);
+  file->matrix(blk + "attn_q.weight", kEmbd, n_q);
+  file->matrix(blk + "attn_k.weight", kEmbd, n_kv);
+  file->matrix(blk + "attn_v.weight", kEmbd, n_kv);
+  if (shape.arch == "qwen2") {
+    file->vector(blk + "attn_q.bias", n_q, 0.0f);
+    file->vector(blk + "attn_k.bias", n_kv, 0.0f);
+    file->vector(blk + "attn_v.bias", n_kv, 0.0f);
+  }
+  file->matrix(blk + "attn_output.weight", n_q, kEmbd);
+  file->vector(blk + "ffn_norm.weight", kEmbd, 1.0f);
+  file->matrix(blk + "ffn_gate.weight", kEmbd, kFf);
+  file->matrix(blk + "ffn_up.weight", kEmbd, kFf);
+  file->matrix(blk + "ffn_down.weight", kFf, kEmbd);
+}
+
+std::shared_ptr<const Model> load(const TinyShape& shape) {
+  const std::string path =
+      ::testing::TempDir() + "restkv_tiny_" + std::to_string(::getpid()) + ".gguf";
+  auto loaded = Model::load(write_tiny_model(path, "", shape));
+  ::unlink(path.c_str());  // the mapping keeps it alive
+  EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+  return *loaded;
+}
+
+}  // namespace
+
+std::string write_tiny_model(const std::string& path, const std::string& nan_in,
+                             const TinyShape& shape) {
+  gguf_context_ptr gguf(gguf_init_empty());
+  set_metadata(gguf.get(), shape);
+  TensorWriter file(gguf.get(), nan_in);
+  file.matrix("token_embd.weight", kEmbd, kVocab);
+  file.vector("output_norm.weight", kEmbd, 1.0f);
+  if (shape.rope_freqs) file.vector("rope_freqs.weight", shape.head_dim / 2, 3.0f);
+  for (int l = 0; l < kLayer; ++l)
+    add_layer(&file, shape, l);
   gguf_write_to_file(gguf.get(), path.c_str(), /*only_meta=*/false);
   return path;
 }
 
 std::shared_ptr<const Model> tiny_model() {
-  static const std::shared_ptr<const Model> model = [] {
-    const std::string path =
-        ::testing::TempDir() + "restkv_tiny_" + std::to_string(::getpid()) + ".gguf";
-    auto loaded = Model::load(write_tiny_model(path));
-    ::unlink(path.c_str());  // the mapping keeps it alive
-    EXPECT_TRUE(loaded.ok()) << loaded.status().message();
-    return *loaded;
-  }();
+  static const auto model = load({});
+  return model;
+}
+
+std::shared_ptr<const Model> wide_model() {
+  static const auto model = load({.head_dim = 32, .rope_freqs = true});
+  return model;
+}
+
+std::shared_ptr<const Model> qwen_model() {
+  static const auto model = load({.arch = "qwen2"});
+  return model;
+}
+
+std::shared_ptr<const Model> gemma_model() {
+  static const auto model = load({.arch = "gemma", .head_dim = 32, .n_rot = 24});
   return model;
 }
 

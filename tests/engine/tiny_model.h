@@ -10,12 +10,25 @@
 
 namespace restkv::test {
 
-// Grouped-query llama: 3 layers, 4 query heads on 2 KV heads of width 16, byte-level vocabulary.
-// `nan_in` names a tensor whose first weight becomes NaN.
-std::string write_tiny_model(const std::string& path, const std::string& nan_in = "");
+// What the variants differ in. 3 layers, hidden width 64, byte-level vocabulary.
+struct TinyShape {
+  std::string arch = "llama";  // or qwen2 (n_head * head_dim is 64), gemma
+  int n_head = 4, n_head_kv = 2;
+  int head_dim = 16;
+  int n_rot = 0;            // 0: the whole head; gemma alone takes less
+  bool rope_freqs = false;  // frequency factors, not for gemma
+};
 
-// The model, written once for the process.
-std::shared_ptr<const Model> tiny_model();
+// `nan_in` names a tensor whose first weight becomes NaN.
+std::string write_tiny_model(const std::string& path, const std::string& nan_in = "",
+                             const TinyShape& shape = {});
+
+// Written and loaded once for the process.
+std::shared_ptr<const Model> tiny_model();  // llama, heads of 16
+std::shared_ptr<const Model> wide_model();  // llama with frequency factors, heads of 32
+std::shared_ptr<const Model> qwen_model();  // RoPE pairs halves, heads of 16
+// Queries scaled instead of logits, RoPE on 24 of 32 dimensions.
+std::shared_ptr<const Model> gemma_model();
 
 // n token ids of the model's vocabulary, the same for the same seed.
 std::vector<int32_t> random_tokens(int64_t n, uint32_t seed);
