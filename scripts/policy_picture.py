@@ -17,6 +17,7 @@ import base64
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -285,9 +286,11 @@ def main() -> None:
     for name in wanted:
         if name not in [strip[0] for strip in STRIPS]:
             fail(f"strip {name!r} is none of {', '.join(strip[0] for strip in STRIPS)}")
-    for path in (options.model, TEXT, pathlib.Path(PROGRAM)):
+    for path in (options.model, TEXT):
         if not path.is_file():
             fail(f"{path} is missing")
+    if shutil.which(PROGRAM) is None:
+        fail(f"{PROGRAM} is missing, run: make build")
 
     parts = build_prompt(TEXT.read_text(encoding="utf-8"))
     prompt = "".join(parts)
