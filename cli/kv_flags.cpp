@@ -185,10 +185,12 @@ Status set_protection(const KvFlags& flags, CacheConfig* config) {
 void add_kv_flags(CLI::App& app, KvFlags& flags) {
   const auto group = [](CLI::Option* option) { option->group("KV cache"); };
   group(add_flag_value(app, "--kv-policy", flags.config.policy.name, names_of_policies()));
-  group(add_flag_value(app, "--kv-budget", flags.config.budget,
-                       "entries per cached head, window included"));
+  CLI::Option* entries = add_flag_value(app, "--kv-budget", flags.config.budget,
+                                        "entries per cached head, window included");
+  group(entries);
   group(app.add_option("--kv-budget-mib", flags.budget_mib,
-                       "the same as memory: what the compressed cache may take"));
+                       "the same as memory: what the compressed cache may take")
+            ->excludes(entries));
   group(app.add_option("--kv-layer-budget", flags.layer_budget,
                        "split over layers: uniform, pyramid, table:FILE"));
   group(app.add_option("--kv-head-budget", flags.head_budget,

@@ -119,6 +119,11 @@ class LaCache : public EvictionPolicy {
     return std::make_unique<LayerState>();
   }
 
+  int64_t kept_sinks(const LayerState* state) const override {
+    return state != nullptr && state->values.size() == kStateSize ? state->values[kStart]
+                                                                  : std::max<int64_t>(start_, 0);
+  }
+
   Result<std::vector<int32_t>> select_positions(const LayerContext& context, int64_t n_entry,
                                                 LayerState* state) const override {
     RESTKV_RETURN_IF_ERROR(check(context.budget, context.n_layer, context.strict));
