@@ -148,16 +148,16 @@ class Choosing {
     return {};
   }
 
-  // The forced entries, and those of the first n_sink that the policy has kept: a pinned entry
-  // never pushes them out. Where nothing else is forced there is nothing to push.
+  // The forced entries, and those of the first n_sink that the policy has kept, as far as there is
+  // room for both: pinned entries push others out first. Where nothing is forced, nothing is pushed.
   std::vector<int32_t> with_sinks(int64_t n_sink, const std::vector<int32_t>& kept) const {
     std::vector<int32_t> forced = forced_[0];
     if (forced.empty()) return forced;
     for (const int32_t entry : kept) {
-      if (entry < n_sink) forced.push_back(entry);
+      if (entry >= n_sink || forced.size() >= kept.size()) break;
+      if (!std::ranges::binary_search(forced_[0], entry)) forced.push_back(entry);
     }
     std::sort(forced.begin(), forced.end());
-    forced.erase(std::unique(forced.begin(), forced.end()), forced.end());
     return forced;
   }
 
