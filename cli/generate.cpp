@@ -6,11 +6,11 @@
 #include <iostream>
 #include <memory>
 
+#include "cli/answer_flags.h"
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
 #include "cli/runtime.h"
 #include "engine/generate.h"
-#include "model/gguf_check.h"
 
 namespace restkv::cli {
 namespace {
@@ -18,14 +18,10 @@ namespace {
 struct GenerateFlags {
   ModelFlags model;
   KvFlags kv;
-  SamplingOptions sampling;
-  int64_t seed = -1;
-  int64_t n_predict = 512;
-  int64_t n_ctx = 0;
-  std::string prompt, file, system, grammar_file, dump;
+  AnswerFlags answer;
+  std::string prompt, file, system, dump;
   bool has_prompt = false;
-  std::vector<std::string> stop;
-  bool ignore_eos = false, json = false, raw = false;
+  bool json = false, raw = false;
 };
 
 void add_flags(CLI::App& app, GenerateFlags& f) {
@@ -33,48 +29,12 @@ void add_flags(CLI::App& app, GenerateFlags& f) {
   app.add_option("-p,--prompt", f.prompt, "prompt, or the question about the text of -f");
   app.add_option("-f,--file", f.file, "text file, - for standard input (the document, beside -p)");
   app.add_option("--system", f.system, "system message of the chat template");
-  add_flag_value(app, "-n,--n-predict", f.n_predict, "tokens to generate at most, -1: no limit");
-  add_flag_value(app, "-c,--ctx-size", f.n_ctx,
-                 "tokens of prompt and answer together, 0: no limit");
-  add_flag_value(app, "--temp", f.sampling.temperature, "temperature, 0: the likeliest token");
-  add_flag_value(app, "--top-k", f.sampling.top_k, "top-k, 0: off");
-  add_flag_value(app, "--top-p", f.sampling.top_p, "top-p, 1: off");
-  add_flag_value(app, "--min-p", f.sampling.min_p, "min-p, 0: off");
-  add_flag_value(app, "--repeat-penalty", f.sampling.repeat_penalty, "1: off");
-  add_flag_value(app, "--repeat-last-n", f.sampling.repeat_last_n, "tokens it looks back");
-  add_flag_value(app, "-s,--seed", f.seed, "random seed, -1: a new one each time");
-  app.add_option("--stop", f.stop, "string that ends the answer, may be repeated")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--grammar-file", f.grammar_file, "GBNF grammar that the answer follows");
-  app.add_flag("--ignore-eos", f.ignore_eos, "go on after the model's end token");
+  add_answer_flags(app, f.answer);
   app.add_flag("--raw", f.raw, "the prompt as it is, without the chat template");
   app.add_flag("--json", f.json, "one JSON document on stdout instead of text");
   app.add_option("--kv-dump", f.dump, "JSON file for the positions that every head keeps");
   add_kv_flags(app, f.kv);
   finish_options(app);
-}
-
-Status check_ranges(const GenerateFlags& f) {
-  const auto range = [](const char* flag, double value, double low, double high) -> Status {
-    if (value >= low && value <= high) return {};
-    char text[160];
-    std::snprintf(text, sizeof text, "%s is %g, allowed: %g to %g", flag, value, low, high);
-    return Status::usage(text);
-  };
-  RESTKV_RETURN_IF_ERROR(range("--n-predict", f.n_predict, -1, 1e9));
-  RESTKV_RETURN_IF_ERROR(range("--ctx-size", f.n_ctx, 0, 1e9));
-  RESTKV_RETURN_IF_ERROR(range("--temp", f.sampling.temperature, 0, 100));
-  RESTKV_RETURN_IF_ERROR(range("--top-k", f.sampling.top_k, 0, 1e9));
-  RESTKV_RETURN_IF_ERROR(range("--top-p", f.sampling.top_p, 0, 1));
-  RESTKV_RETURN_IF_ERROR(range("--min-p", f.sampling.min_p, 0, 1));
-  RESTKV_RETURN_IF_ERROR(range("--repeat-penalty", f.sampling.repeat_penalty, 0.01, 100));
-  RESTKV_RETURN_IF_ERROR(range("--repeat-last-n", f.sampling.repeat_last_n, 0, 1e6));
-  RESTKV_RETURN_IF_ERROR(range("--seed", f.seed, -1, 4294967295.0));
-  for (const std::string& s : f.stop) {
-    if (s.empty()) return Status::usage("--stop is empty, it must have at least one character");
-  }
-  return {};
 }
 
 // The document of -f (or standard input), then the question of -p.
@@ -173,29 +133,16 @@ Status prepare(const GenerateFlags& f, const Model& model, const std::string& te
   RESTKV_ASSIGN_OR_RETURN(request->prompt, prompt_tokens(model, f, text, &n_system));
   RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model.hparams(), &request->cache));
   if (pins_system(f.kv)) RESTKV_RETURN_IF_ERROR(pin_system(n_system, &request->cache));
-  request->answer.n_predict = f.n_predict;
-  request->answer.n_ctx = f.n_ctx;
-  request->answer.stop = f.stop;
-  request->answer.ignore_eos = f.ignore_eos;
   RESTKV_RETURN_IF_ERROR(check_request(*request));
   warn_beyond_training("prompt", request->prompt.size(), model.hparams());
   return {};
 }
 
 Result<int> run(GenerateFlags& f) {
-  RESTKV_RETURN_IF_ERROR(check_ranges(f));
   GenerateRequest request;
+  RESTKV_RETURN_IF_ERROR(read_answer_flags(f.answer, &request.answer, &request.sampling));
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
-  request.sampling = f.sampling;
-  if (f.seed >= 0) request.sampling.seed = static_cast<uint32_t>(f.seed);
-  if (!f.grammar_file.empty()) {
-    RESTKV_ASSIGN_OR_RETURN(request.sampling.grammar, read_text(f.grammar_file));
-    const std::string& grammar = request.sampling.grammar;
-    if (grammar.empty() || grammar.find('\0') != std::string::npos) {
-      return Status::model(f.grammar_file + " is no grammar: it is empty or holds a zero byte");
-    }
-  }
   RESTKV_ASSIGN_OR_RETURN(const std::string text, prompt_text(f));
 
   ProgressLine progress;

@@ -1,5 +1,7 @@
 #include "cli/golden_case.h"
 
+#include <algorithm>
+
 #include "cli/golden_policies.h"
 #include "model/gguf_check.h"
 
@@ -8,7 +10,7 @@ namespace {
 
 constexpr int64_t kMaxScores = int64_t{1} << 26;   // 64 heads over a million entries
 constexpr int64_t kMaxFactors = int64_t{1} << 26;  // 1024 heads of width 256
-constexpr int64_t kMaxSteps = int64_t{1} << 32;    // some seconds of stepping through positions
+constexpr int64_t kMaxSteps = int64_t{1} << 30;    // seconds of stepping through positions
 
 Status too_large(const GoldenFile& file, const std::string& what, int64_t value, int64_t max) {
   return rejected_file(file.path(), what + " is " + std::to_string(value) +

@@ -165,6 +165,7 @@ Status cut_back(const GoldenCase& c, const EvictionPolicy& policy, const GroupSc
   const auto kept = select_entries(voted, n_keep, n_entry);
   unit->state = compacted(scores.entry_state, kept, unit->n_head, n_entry);
   std::vector<int32_t> positions;
+  positions.reserve(kept.size());
   for (int32_t index : kept)
     positions.push_back(unit->positions[index]);
   unit->positions = std::move(positions);

@@ -39,6 +39,8 @@ void add_policy_flags(CLI::App& app, KvFlags& flags) {
   add("--kv-overlap", policy.overlap, "lacache: layers that two rungs share");
   add("--kv-merge-threshold", policy.merge_threshold,
       "cam: merge where the probability reaches this; below 0: at random");
+  add("--kv-start-ratio", policy.start_ratio,
+      "cam: share of the entries, from the first on, that never merge");
   add("--kv-seed", policy.seed, "random, cam: seed");
   const auto add_switch = [&](const char* name, bool& value, const char* help) {
     app.add_flag(name, value, help)->group("KV cache: the policy's own");
@@ -183,10 +185,12 @@ Status set_protection(const KvFlags& flags, CacheConfig* config) {
 void add_kv_flags(CLI::App& app, KvFlags& flags) {
   const auto group = [](CLI::Option* option) { option->group("KV cache"); };
   group(add_flag_value(app, "--kv-policy", flags.config.policy.name, names_of_policies()));
-  group(add_flag_value(app, "--kv-budget", flags.config.budget,
-                       "entries per cached head, window included"));
+  CLI::Option* entries = add_flag_value(app, "--kv-budget", flags.config.budget,
+                                        "entries per cached head, window included");
+  group(entries);
   group(app.add_option("--kv-budget-mib", flags.budget_mib,
-                       "the same as memory: what the compressed cache may take"));
+                       "the same as memory: what the compressed cache may take")
+            ->excludes(entries));
   group(app.add_option("--kv-layer-budget", flags.layer_budget,
                        "split over layers: uniform, pyramid, table:FILE"));
   group(app.add_option("--kv-head-budget", flags.head_budget,

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/bench.h"
+#include "cli/chat.h"
 #include "cli/eval.h"
 #include "cli/generate.h"
 #include "cli/info.h"
@@ -20,7 +22,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   cli::register_generate(app, &exit_code);
+  cli::register_chat(app, &exit_code);
   cli::register_eval(app, &exit_code);
+  cli::register_bench(app, &exit_code);
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
   cli::quiet_libraries();

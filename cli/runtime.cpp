@@ -55,6 +55,11 @@ const std::atomic<bool>* begin_interruptible() {
   return &interrupted;
 }
 
+void end_interruptible() {
+  computing = false;
+  interrupted = false;
+}
+
 int report(const Status& status) {
   std::cerr << "restkv: " << one_line(status.message()) << std::endl;
   return exit_code(status.kind());

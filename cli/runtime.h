@@ -20,6 +20,8 @@ void quiet_libraries();
 void install_signal_handlers();
 // From here on Ctrl-C sets the flag that is returned; a second one ends the process at once.
 const std::atomic<bool>* begin_interruptible();
+// Nobody looks at the flag any more: it is cleared, and Ctrl-C ends the process again.
+void end_interruptible();
 
 // Prints "restkv: <message>" to stderr as one line and yields the exit code.
 int report(const Status& status);

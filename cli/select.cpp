@@ -25,6 +25,7 @@ void print_json(const GoldenCase& c, const GoldenSelection& selection) {
   document["indices"] = selection.indices;
   if (!selection.indices_kv.empty()) document["indices_kv"] = selection.indices_kv;
   if (!selection.scores.empty()) document["scores"] = selection.scores;
+  if (!selection.v_merged.empty()) document["v_merged"] = selection.v_merged;
   if (!selection.kernel.empty()) {
     document["kernel"] = selection.kernel;
     document["shift"] = selection.shift;
@@ -32,19 +33,25 @@ void print_json(const GoldenCase& c, const GoldenSelection& selection) {
   std::cout << document.dump() << '\n';
 }
 
+const char* unit_name(const GoldenCase& c) {
+  if (c.unit == GoldenUnit::layer) return "layer, all heads alike";
+  if (c.unit == GoldenUnit::every_layer) return "layer";
+  return c.per_kv_head() ? "KV head" : "query head";
+}
+
 void print_table(const GoldenCase& c, const GoldenSelection& selection) {
-  const bool per_kv_head = c.selection.granularity == Granularity::kv_head;
+  const bool has_kernels = !selection.kernel.empty() && !c.per_kv_head();
   std::cout << c.policy << ": " << c.length << " entries, budget " << c.budget << ", window "
-            << c.window << ", per " << (per_kv_head ? "KV head" : "query head") << '\n'
-            << "head  kept  of the past  first  last"
-            << (selection.kernel.empty() ? "" : "  kernel  shift") << '\n';
+            << c.window << ", per " << unit_name(c) << '\n'
+            << (c.unit == GoldenUnit::head ? " head" : "layer")
+            << "  kept  of the past  first  last" << (has_kernels ? "  kernel  shift" : "") << '\n';
   for (size_t h = 0; h < selection.indices.size(); ++h) {
     const std::vector<int32_t>& kept = selection.indices[h];
     const auto n_past = std::count_if(
         kept.begin(), kept.end(), [&](int32_t position) { return position < c.length - c.window; });
-    std::cout << std::setw(4) << h << std::setw(6) << kept.size() << std::setw(13) << n_past
+    std::cout << std::setw(5) << h << std::setw(6) << kept.size() << std::setw(13) << n_past
               << std::setw(7) << kept.front() << std::setw(6) << kept.back();
-    if (!per_kv_head && !selection.kernel.empty()) {
+    if (has_kernels) {
       std::cout << std::setw(8) << selection.kernel[h] << std::setw(7) << selection.shift[h];
     }
     std::cout << '\n';

@@ -187,6 +187,13 @@ class EvictionPolicy {
   virtual Result<std::vector<int32_t>> select_positions(const LayerContext& context,
                                                         int64_t n_entry, LayerState* state) const;
 
+  // The first entries that a position-only policy keeps by itself, after it has run: pinned entries
+  // push out others than these. `state` as select_positions() left it.
+  virtual int64_t kept_sinks(const LayerState* state) const {
+    (void)state;
+    return traits().n_sink;
+  }
+
   // Value merging (CAM): new values [n_entry][head_dim] of one cached head, or nothing. Called
   // before selection, so that what an evicted entry carried can live on. head_in_group: the query
   // head that the cached head belongs to, -1 for one that the whole group shares.

@@ -119,7 +119,7 @@ class Answer {
   Status step() {
     const Clock::time_point start = Clock::now();
     const Status status = session_->decode(result_.tokens.back());
-    if (!status.ok() && !compute_.cancelled()) return status;
+    if (!status.ok()) return compute_.cancelled() ? Status() : status;
     const double ms = ms_since(start);
     if (result_.decode_steps % 1000 == 0) result_.decode_ms_by_1000.push_back(0.0);
     result_.decode_ms_by_1000.back() += ms;

@@ -137,13 +137,35 @@ class Choosing {
     const EvictionPolicy& policy = *plan_.policy;
     const int64_t n_entry = layer_.keys[0].n_row;
     const int64_t window = policy.effective_window(plan_.config.policy.window, n_keep_);
-    RESTKV_RETURN_IF_ERROR(policy.check_budget(window, n_keep_, layer_.n_layer));
+    RESTKV_RETURN_IF_ERROR(of_layer(policy.check_budget(window, n_keep_, layer_.n_layer)));
     const LayerContext context{layer_.layer, layer_.n_layer, n_keep_, window, plan_.config.strict};
-    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> same,
-                            policy.select_positions(context, n_entry, layer_.state));
-    if (forced_[0].size() > same.size()) return too_much_protected(forced_[0].size(), same.size());
-    std::fill(choice_.kept.begin(), choice_.kept.end(), force_entries(same, forced_[0]));
+    auto selected = policy.select_positions(context, n_entry, layer_.state);
+    if (!selected.ok()) return of_layer(selected.status());
+    const std::vector<int32_t>& same = *selected;
+    const std::vector<int32_t> forced = with_sinks(policy.kept_sinks(layer_.state), same);
+    if (forced.size() > same.size()) return too_much_protected(forced.size(), same.size());
+    std::fill(choice_.kept.begin(), choice_.kept.end(), force_entries(same, forced));
     return {};
+  }
+
+  // The forced entries, and those of the first n_sink that the policy has kept, as far as there is
+  // room for both: pinned entries push others out first. Where nothing is forced, nothing is pushed.
+  std::vector<int32_t> with_sinks(int64_t n_sink, const std::vector<int32_t>& kept) const {
+    std::vector<int32_t> forced = forced_[0];
+    if (forced.empty()) return forced;
+    for (const int32_t entry : kept) {
+      if (entry >= n_sink || forced.size() >= kept.size()) break;
+      if (!std::ranges::binary_search(forced_[0], entry)) forced.push_back(entry);
+    }
+    std::sort(forced.begin(), forced.end());
+    return forced;
+  }
+
+  // A budget that an error names is this layer's share where layers differ.
+  Status of_layer(const Status& status) const {
+    if (status.ok() || plan_.layer_budget.kind == LayerBudget::Kind::uniform) return status;
+    return Status(status.kind(), "layer " + std::to_string(layer_.layer) + "'s share of the budget: " +
+                                     status.message());
   }
 
   static Status too_much_protected(size_t n_forced, size_t n_kept) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 #include <string>
 
 #include "cache/storage.h"
@@ -34,6 +35,46 @@ std::optional<size_t> container_memory() {
   return std::nullopt;
 }
 
+// Entries that one cached head of a layer keeps of n_row, on average over the layer's heads.
+size_t kept_entries(const CachePlan& plan, const HParams& hp, int32_t layer, size_t n_row) {
+  if (!plan.evicts(static_cast<int64_t>(n_row))) return n_row;
+  if (!plan.config.strict && !plan.policy->applies_to_layer(layer)) return n_row;
+  const auto n_layer = static_cast<int32_t>(hp.n_layer);
+  const int64_t window = plan.protected_window();
+  const auto shares = split_layers(plan.layer_budget, {.budget = plan.config.budget,
+                                                       .window = window,
+                                                       .n_seen = static_cast<int64_t>(n_row),
+                                                       .n_layer = n_layer});
+  int64_t past = shares.ok() ? (*shares)[layer] : plan.config.budget - window;
+  if (plan.head_budget.kind == HeadBudget::Kind::table) {
+    const std::vector<int64_t>& caps = plan.head_budget.table[layer];
+    past = std::accumulate(caps.begin(), caps.end(), int64_t{0}) /
+               static_cast<int64_t>(std::max<size_t>(1, caps.size())) + 1;
+  }
+  const int64_t room = plan.schedule.kind == Schedule::Kind::decode ? plan.schedule.every : 0;
+  return std::min<size_t>(past + window, n_row) + room;
+}
+
+size_t cache_bytes(const CachePlan& plan, const HParams& hp, size_t n_row) {
+  size_t n_entry = 0;
+  for (uint32_t l = 0; l < hp.n_layer; ++l)
+    n_entry += kept_entries(plan, hp, static_cast<int32_t>(l), n_row);
+  return n_entry * plan.n_cached_head(hp) * 2 * storage_row_bytes(plan.config.type, hp.head_dim);
+}
+
+// What later evictions remember of every layer: the last queries, or all until the next cut, and
+// the moments.
+size_t remembered_bytes(const CachePlan& plan, const HParams& hp) {
+  if (!plan.repeats()) return 0;
+  const size_t head_rows = size_t{hp.n_head} * hp.head_dim;
+  const bool all = plan.observes_all();
+  const int64_t until_cut = std::max(plan.config.budget, plan.schedule.every);
+  const size_t n_query = 2 * plan.n_last_query() + (all ? until_cut : 0);
+  size_t bytes = n_query * head_rows * sizeof(float);
+  if (plan.needs(Statistic::query_moments)) bytes += head_rows * (hp.head_dim + 1) * sizeof(double);
+  return bytes * hp.n_layer;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
@@ -45,12 +86,9 @@ MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
   size_t n_store = hp.n_head_kv;
   bool raw_keys = false, all_queries = false;
   for (const CachePlan* plan : plans) {
-    const auto n_head = static_cast<size_t>(plan->n_cached_head(hp));
-    const int64_t cut = plan->config.budget + std::max<int64_t>(0, plan->schedule.every);
-    const size_t kept = plan->evicts(n_token + n_old) ? std::min<int64_t>(cut, n_row) : n_row;
-    memory.kv_peak_bytes +=
-        kept * n_head * hp.n_layer * 2 * storage_row_bytes(plan->config.type, hp.head_dim);
-    if (n_old > 0) n_store = n_head;
+    memory.kv_peak_bytes += cache_bytes(*plan, hp, n_row);
+    memory.work_bytes += remembered_bytes(*plan, hp);
+    if (n_old > 0) n_store = plan->n_cached_head(hp);
     raw_keys = raw_keys || plan->rotates_when_read();
     all_queries = all_queries || plan->observes_all();
   }
@@ -61,9 +99,9 @@ MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
   const size_t chunk = std::min<size_t>(n, kMaxChunk);
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
   const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);
-  memory.work_bytes = n_row * chunk * 2 + chunk * sizeof(float) * (4 * widest + 4 * hp.n_embd) +
-                      size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
-                      n_row * hp.n_head * sizeof(int32_t);
+  memory.work_bytes += n_row * chunk * 2 + chunk * sizeof(float) * (4 * widest + 4 * hp.n_embd) +
+                       size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
+                       n_row * hp.n_head * sizeof(int32_t);
   return memory;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "kernels/dispatch.h"
 
 namespace restkv {
 namespace {
@@ -14,12 +15,31 @@ bool looks_at_queries(const CachePlan& plan) {
   return plan.n_last_query() > 0 || plan.sums_columns();
 }
 
-void add_query(const float* query, double scale, int64_t d, double* sum, double* outer) {
+// rows [n][d], times scale, added to sum [d] and outer [d][d].
+void add_queries(const float* rows, int64_t n, int64_t d, double scale, double* sum,
+                 double* outer) {
+  const int64_t stride = kernels::round_up(d, kernels::kRowAlign);
+  std::vector<double> gram(d * stride), scratch(kernels::kRowAlign * stride);
+  kernels::best_kernels().reconstruction->gram(rows, n, d, d, gram.data(), stride, scratch.data());
+  for (int64_t t = 0; t < n; ++t) {
+    for (int64_t i = 0; i < d; ++i)
+      sum[i] += scale * rows[t * d + i];
+  }
   for (int64_t i = 0; i < d; ++i) {
-    const double x = scale * query[i];
-    sum[i] += x;
     for (int64_t j = 0; j < d; ++j)
-      outer[i * d + j] += x * scale * query[j];
+      outer[i * d + j] += scale * scale * gram[std::min(i, j) * stride + std::max(i, j)];
+  }
+}
+
+// R C R^T of a symmetric C [d][d]: turn every row, transpose, turn every row again.
+void turn_both_sides(const RopeTable& table, const std::vector<float>& turn, int64_t d, float* c) {
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t i = 0; i < d; ++i)
+      table.turn(turn.data(), c + i * d);
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < i; ++j)
+        std::swap(c[i * d + j], c[j * d + i]);
+    }
   }
 }
 
@@ -49,10 +69,8 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
   }
   if (first >= n_seen) return;
   parallel_for(n_threads, hp.n_head, [&](int64_t h) {
-    for (int64_t t = first; t < n_seen; ++t) {
-      add_query(rows.row(h, rows.n_query - (n_seen - t)), query_scale, d,
+    add_queries(rows.row(h, rows.n_query - (n_seen - first)), n_seen - first, d, query_scale,
                 moments->sum.data() + h * d, moments->outer.data() + h * d * d);
-    }
   });
   moments->n += n_seen - first;
 }
@@ -68,48 +86,76 @@ Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
   RotatedMoments out;
   out.mean.resize(hp.n_head * d);
   out.covariance.resize(hp.n_head * d * d);
-  parallel_for(compute.n_threads(), hp.n_head, [&](int64_t h) {
+  for (int64_t h = 0; h < hp.n_head; ++h) {
     const double* sum = moments.sum.data() + h * d;
     const double* outer = moments.outer.data() + h * d * d;
     float* mean = out.mean.data() + h * d;
     float* covariance = out.covariance.data() + h * d * d;
     for (int64_t i = 0; i < d; ++i) {
       mean[i] = static_cast<float>(sum[i] / n);
-      for (int64_t j = 0; j < d; ++j) {
+      for (int64_t j = 0; j < d; ++j)
         covariance[i * d + j] =
             static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
-      }
     }
     table.turn(turn.data(), mean);
-    // R C R^T with a symmetric C: turn every row, transpose, turn every row again.
-    for (int pass = 0; pass < 2; ++pass) {
-      for (int64_t i = 0; i < d; ++i)
-        table.turn(turn.data(), covariance + i * d);
-      for (int64_t i = 0; i < d; ++i) {
-        for (int64_t j = 0; j < i; ++j)
-          std::swap(covariance[i * d + j], covariance[j * d + i]);
-      }
-    }
-  });
+    turn_both_sides(table, turn, d, covariance);
+  }
   return out;
 }
 
-std::vector<float> rotate_queries(const QueryRows& raw, int64_t n_row, int64_t n_head,
-                                  std::span<const int64_t> n_entry, const RopeTable& table,
-                                  float query_scale) {
-  const int64_t d = raw.head_dim;
-  const int64_t n_group = n_head / static_cast<int64_t>(n_entry.size());
-  std::vector<float> rotated(n_head * n_row * d);
-  for (int64_t h = 0; h < n_head; ++h) {
+Status LayerStatistics::fill(const Model& model, Compute& compute, const Source& source,
+                             Sequence* sequence, LayerView* view) {
+  const HParams& hp = model.hparams();
+  const CachePlan& plan = *sequence->plan;
+  LayerMemory& memory = sequence->memory[source.layer];
+  view->layer = source.layer;
+  view->n_layer = static_cast<int32_t>(hp.n_layer);
+  view->n_head = static_cast<int32_t>(hp.n_head);
+  view->head_dim = static_cast<int32_t>(hp.head_dim);
+  view->n_seen = source.n_seen;
+  view->attention_scale = model.attention_scale().logits;
+  fill_queries(model, source, *sequence, view);
+  if (plan.needs(Statistic::query_moments)) {
+    const int64_t next = source.by_index ? view->keys[0].n_row : source.n_seen;
+    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model, compute, *source.moments, next));
+    view->query_mean = {moments_.mean.data(), {hp.n_head, hp.head_dim}};
+    view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
+  }
+  if (plan.needs(Statistic::wo_factor)) {
+    if (!sequence->factors) {
+      sequence->factors = std::make_shared<ProjectionFactors>(model, plan.repeats());
+    }
+    view->wo_factor = sequence->factors->layer(source.layer, compute.n_threads());
+  }
+  view->entry_state = memory.entry_state;
+  if (!memory.policy) memory.policy = plan.policy->make_layer_state();
+  view->state = memory.policy.get();
+  return {};
+}
+
+void LayerStatistics::fill_queries(const Model& model, const Source& source,
+                                   const Sequence& sequence, LayerView* view) {
+  const QueryLog& log = *source.log;
+  view->n_since = log.n_since();
+  view->queries = log.rows();
+  if (!source.by_index || !log.keeps_any()) return;
+  const CachePlan& plan = *sequence.plan;
+  const int64_t n_row = std::max(plan.n_last_query(), plan.sums_columns() ? log.n_since() : 0);
+  const int64_t d = view->head_dim, n_group = view->n_group();
+  const float scale = model.attention_scale().queries;
+  turned_.resize(view->n_head * n_row * d);
+  for (int64_t h = 0; h < view->n_head; ++h) {
+    // The newest query stands at the last entry of its store head.
+    const int64_t first = view->keys[h / n_group].n_row - n_row;
     for (int64_t i = 0; i < n_row; ++i) {
-      float* row = rotated.data() + (h * n_row + i) * d;
-      std::copy_n(raw.row(h, raw.n_query - n_row + i), d, row);
-      table.rotate(n_entry[h / n_group] - n_row + i, row);
-      for (int64_t c = 0; query_scale != 1.0f && c < d; ++c)
-        row[c] *= query_scale;
+      float* row = turned_.data() + (h * n_row + i) * d;
+      std::copy_n(view->queries.row(h, view->queries.n_query - n_row + i), d, row);
+      sequence.rope.rotate(first + i, row);
+      for (int64_t c = 0; scale != 1.0f && c < d; ++c)
+        row[c] *= scale;
     }
   }
-  return rotated;
+  view->queries = {turned_.data(), n_row, d, n_row * d};
 }
 
 }  // namespace restkv

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/evict.h"
 #include "engine/sequence.h"
 
 namespace restkv {
@@ -28,11 +29,29 @@ struct RotatedMoments {
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
                                       const QueryMoments& moments, int64_t next);
 
-// The last n_row queries of every head, turned to where their keys stand: the newest at
-// n_entry[s] - 1 of its store head. [n_head][n_row][head_dim].
-// REQUIRES: a table of at least max(n_entry) positions, raw.n_query >= n_row.
-std::vector<float> rotate_queries(const QueryRows& raw, int64_t n_row, int64_t n_head,
-                                  std::span<const int64_t> n_entry, const RopeTable& table,
-                                  float query_scale);
+// What a plan asks to know of one layer's queries, and the memory behind it.
+class LayerStatistics {
+ public:
+  struct Source {
+    int32_t layer = 0;
+    int64_t n_seen = 0;
+    const QueryLog* log = nullptr;  // before RoPE where by_index, after it otherwise
+    bool by_index = false;          // keys stand at their index
+    const QueryMoments* moments = nullptr;
+  };
+
+  // Everything of a view but keys, values and positions, which are there already. The view borrows
+  // from this object and from the sequence. REQUIRES: by_index: sequence->rope holds all indices.
+  // Errors: as Compute::run.
+  Status fill(const Model& model, Compute& compute, const Source& source, Sequence* sequence,
+              LayerView* view);
+
+ private:
+  void fill_queries(const Model& model, const Source& source, const Sequence& sequence,
+                    LayerView* view);
+
+  std::vector<float> turned_;  // [n_head][n_query][head_dim]
+  RotatedMoments moments_;
+};
 
 }  // namespace restkv

@@ -70,19 +70,8 @@ class Reading {
     positions_.resize(n_token_);
     for (int64_t i = 0; i < n_token_; ++i)
       positions_[i] = static_cast<int32_t>(n_before_ + i);
-    for (Sequence* sequence : sequences_) {
-      const CachePlan& plan = *sequence->plan;
+    for (Sequence* sequence : sequences_)
       sequence->memory.resize(hp_.n_layer);
-      if (plan.needs(Statistic::wo_factor) && cuts_ && plan.evicts(n_seen()) &&
-          !sequence->factors) {
-        if (!factors_) {
-          factors_ = std::make_shared<ProjectionFactors>(model_, any([](const CachePlan& p) {
-                                                           return p.repeats();
-                                                         }));
-        }
-        sequence->factors = factors_;
-      }
-    }
     return {};
   }
 
@@ -331,12 +320,17 @@ class Reading {
     QueryMoments fresh_moments;
     QueryMoments* moments = fresh_ ? &fresh_moments : &sequences_[0]->memory[l].moments;
     const bool folds = any([](const CachePlan& p) { return p.needs(Statistic::query_moments); });
+    const double folding = now_ms();
     if (folds && raw_->keeps_any()) {
       fold_moments(*raw_, n_seen(), scale_.queries, hp_, compute_.n_threads(), moments);
     }
+    const double folding_ms = now_ms() - folding;
     touched_ = true;
     for (Sequence* sequence : sequences_) {
+      const double start = now_ms();
       RESTKV_RETURN_IF_ERROR(finish_sequence(l, *moments, sequence));
+      sequence->eviction_ms += now_ms() - start;
+      if (sequence->plan->needs(Statistic::query_moments)) sequence->eviction_ms += folding_ms;
       if (fresh_ && folds && sequence->plan->repeats()) sequence->memory[l].moments = *moments;
     }
     return {};
@@ -389,51 +383,20 @@ class Reading {
 
   Result<LayerChoice> choose(uint32_t l, const std::vector<std::vector<int32_t>>& positions,
                              const QueryMoments& moments, Sequence* sequence) {
-    const CachePlan& plan = *sequence->plan;
-    LayerMemory& memory = sequence->memory[l];
     LayerView view;
-    view.layer = static_cast<int32_t>(l);
-    view.n_layer = static_cast<int32_t>(hp_.n_layer);
-    view.n_head = static_cast<int32_t>(hp_.n_head);
-    view.head_dim = static_cast<int32_t>(hp_.head_dim);
-    view.n_seen = n_seen();
-    view.attention_scale = scale_.logits;
-    std::vector<int64_t> n_entry;
-    for (int32_t s = 0; s < scratch_.n_store(); ++s) {
-      view.keys.push_back(scratch_.keys(s));
-      view.values.push_back(scratch_.values(s));
-      view.positions.push_back(positions[fresh_ ? 0 : s]);
-      n_entry.push_back(view.keys.back().n_row);
+    for (int32_t store = 0; store < scratch_.n_store(); ++store) {
+      view.keys.push_back(scratch_.keys(store));
+      view.values.push_back(scratch_.values(store));
+      view.positions.push_back(positions[fresh_ ? 0 : store]);
     }
-    std::vector<float> turned;
-    observe_queries(plan, n_entry, &turned, &view);
-    RotatedMoments mean;
-    if (plan.needs(Statistic::query_moments)) {
-      const int64_t next = turns_to_index_ ? n_entry[0] : n_seen();
-      RESTKV_ASSIGN_OR_RETURN(mean, rotate_moments(model_, compute_, moments, next));
-      view.query_mean = {mean.mean.data(), {hp_.n_head, hp_.head_dim}};
-      view.query_covariance = {mean.covariance.data(), {hp_.n_head, hp_.head_dim, hp_.head_dim}};
-    }
-    if (plan.needs(Statistic::wo_factor)) {
-      view.wo_factor = sequence->factors->layer(view.layer, compute_.n_threads());
-    }
-    view.entry_state = memory.entry_state;
-    if (!memory.policy) memory.policy = plan.policy->make_layer_state();
-    view.state = memory.policy.get();
-    return choose_entries(plan, view, compute_.n_threads());
-  }
-
-  void observe_queries(const CachePlan& plan, const std::vector<int64_t>& n_entry,
-                       std::vector<float>* turned, LayerView* view) const {
-    const QueryLog& log = turns_to_index_ ? *raw_ : *rotated_;
-    view->n_since = log.n_since();
-    view->queries = log.rows();
-    if (!turns_to_index_ || !log.keeps_any()) return;
-    const int64_t n_row = std::max(plan.n_last_query(), plan.sums_columns() ? log.n_since() : 0);
-    *turned = rotate_queries(log.rows(), n_row, hp_.n_head, n_entry, sequences_[0]->rope,
-                             scale_.queries);
-    const int64_t d = hp_.head_dim;
-    view->queries = {turned->data(), n_row, d, n_row * d};
+    LayerStatistics statistics;
+    const LayerStatistics::Source source{.layer = static_cast<int32_t>(l),
+                                         .n_seen = n_seen(),
+                                         .log = turns_to_index_ ? raw_ : rotated_,
+                                         .by_index = turns_to_index_,
+                                         .moments = &moments};
+    RESTKV_RETURN_IF_ERROR(statistics.fill(model_, compute_, source, sequence, &view));
+    return choose_entries(*sequence->plan, view, compute_.n_threads());
   }
 
   // The kept entries as a layer of the cache: old ones as they are stored there, new ones from the
@@ -548,7 +511,6 @@ class Reading {
   std::vector<float> attended_;                  // [chunk][n_head][head_dim]
   QueryLog fresh_rotated_, fresh_raw_;           // of one layer, where no sequence has its own yet
   QueryLog *rotated_ = nullptr, *raw_ = nullptr;
-  std::shared_ptr<ProjectionFactors> factors_;
   const AttentionScale scale_;
   bool touched_ = false;
   ReadResult result_;

@@ -47,27 +47,14 @@ class CachedLayer {
 
  private:
   Status observe() {
-    view_.layer = layer_;
-    view_.n_layer = static_cast<int32_t>(hp_.n_layer);
-    view_.n_head = static_cast<int32_t>(hp_.n_head);
-    view_.head_dim = static_cast<int32_t>(hp_.head_dim);
-    view_.n_seen = sequence_.n_seen();
-    view_.attention_scale = model_.attention_scale().logits;
-    for (int32_t h = 0; h < cache_.n_head(); ++h)
-      n_entry_.push_back(cache_.count(h));
     observe_rows();
-    observe_queries();
-    RESTKV_RETURN_IF_ERROR(observe_moments());
-    if (plan_.needs(Statistic::wo_factor)) {
-      if (!sequence_.factors) {
-        sequence_.factors = std::make_shared<ProjectionFactors>(model_, true);
-      }
-      view_.wo_factor = sequence_.factors->layer(layer_, compute_.n_threads());
-    }
-    view_.entry_state = memory_.entry_state;
-    if (!memory_.policy) memory_.policy = plan_.policy->make_layer_state();
-    view_.state = memory_.policy.get();
-    return {};
+    const bool by_index = plan_.rotates_when_read();
+    const LayerStatistics::Source source{.layer = layer_,
+                                         .n_seen = sequence_.n_seen(),
+                                         .log = by_index ? &memory_.raw : &memory_.rotated,
+                                         .by_index = by_index,
+                                         .moments = &memory_.moments};
+    return statistics_.fill(model_, compute_, source, &sequence_, &view_);
   }
 
   void observe_rows() {
@@ -97,27 +84,6 @@ class CachedLayer {
     return {floats.data(), ElementType::f32, n, d, d};
   }
 
-  void observe_queries() {
-    const QueryLog& log = plan_.rotates_when_read() ? memory_.raw : memory_.rotated;
-    const int64_t n_row = std::max(plan_.n_last_query(), plan_.sums_columns() ? log.n_since() : 0);
-    view_.n_since = log.n_since();
-    view_.queries = log.rows();
-    if (n_row == 0 || !plan_.rotates_when_read()) return;
-    queries_ = rotate_queries(log.rows(), n_row, hp_.n_head, n_entry_, sequence_.rope,
-                              model_.attention_scale().queries);
-    const int64_t d = hp_.head_dim;
-    view_.queries = {queries_.data(), n_row, d, n_row * d};
-  }
-
-  Status observe_moments() {
-    if (!plan_.needs(Statistic::query_moments)) return {};
-    const int64_t next = plan_.rotates_when_read() ? n_entry_[0] : sequence_.n_seen();
-    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model_, compute_, memory_.moments, next));
-    view_.query_mean = {moments_.mean.data(), {hp_.n_head, hp_.head_dim}};
-    view_.query_covariance = {moments_.covariance.data(), {hp_.n_head, hp_.head_dim, hp_.head_dim}};
-    return {};
-  }
-
   int n_threads() const {
     const int64_t n_row = std::max<int64_t>(plan_.n_last_query(), view_.n_since);
     const int64_t work = cache_.n_entry() * view_.n_group() * hp_.head_dim * n_row;
@@ -145,10 +111,8 @@ class CachedLayer {
   LayerMemory& memory_;
   int32_t layer_;
   LayerView view_;
-  std::vector<int64_t> n_entry_;
+  LayerStatistics statistics_;
   std::vector<std::vector<float>> copies_;
-  std::vector<float> queries_;
-  RotatedMoments moments_;
 };
 
 }  // namespace

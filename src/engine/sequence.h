@@ -35,7 +35,7 @@ struct Sequence {
   KvCache cache;
   std::vector<LayerMemory> memory;  // [n_layer]
   int64_t n_decoded = 0;            // since the last eviction
-  double eviction_ms = 0;           // in decode steps
+  double eviction_ms = 0;           // of all cuts so far
   // An extension failed half-way: some layers hold tokens that others do not.
   bool broken = false;
 

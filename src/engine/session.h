@@ -39,7 +39,7 @@ class Session {
 
   // Of the last read(); eviction_ms() covers everything since the session began.
   double read_ms() const { return read_ms_; }
-  double eviction_ms() const { return eviction_ms_ + sequence_.eviction_ms; }
+  double eviction_ms() const { return sequence_.eviction_ms; }
 
  private:
   Session(const Model& model, Compute& compute) : model_(model), compute_(compute) {}
@@ -48,7 +48,7 @@ class Session {
   Compute& compute_;
   Sequence sequence_;
   std::vector<float> logits_;
-  double read_ms_ = 0, eviction_ms_ = 0;
+  double read_ms_ = 0;
 };
 
 }  // namespace restkv

@@ -121,6 +121,16 @@ class WindowAttention {
     }
   }
 
+  // Lanes kFirst .. kFirst + N / 2 - 1, in registers.
+  template <int kFirst, int... L>
+  [[gnu::always_inline]] static inline H half_of(F v, std::integer_sequence<int, L...>) {
+    return __builtin_shufflevector(v, v, (kFirst + L)...);
+  }
+
+  [[gnu::always_inline]] static inline void add_to(double* sums, H values) {
+    store(sums, load<D>(sums) + __builtin_convertvector(values, D));
+  }
+
   template <int R>
   static void add_rows(const float* weights, int64_t stride, int64_t n, double* sums) {
     int64_t j = 0;
@@ -129,14 +139,9 @@ class WindowAttention {
 #pragma GCC unroll 8
       for (int r = 1; r < R; ++r)
         total += load<F>(weights + r * stride + j);
-      float lanes[N];
-      store(lanes, total);
-#pragma GCC unroll 2
-      for (int half = 0; half < 2; ++half) {
-        double* out = sums + j + half * N / 2;
-        const H part = load<H>(lanes + half * N / 2);
-        store(out, load<D>(out) + __builtin_convertvector(part, D));
-      }
+      using Half = std::make_integer_sequence<int, N / 2>;
+      add_to(sums + j, half_of<0>(total, Half()));
+      add_to(sums + j + N / 2, half_of<N / 2>(total, Half()));
     }
     for (; j < n; ++j) {
       float total = 0.0f;

@@ -139,7 +139,7 @@ Result<std::vector<int32_t>> Tokenizer::tokenize_chat(
     RESTKV_ASSIGN_OR_RETURN(const std::string text, apply_template(messages));
     return tokenize_whole(text);
   }
-  return tokenize_chat_in_parts(messages);
+  return tokenize_messages(messages, 0);
 }
 
 Result<int64_t> Tokenizer::count_system_tokens(const std::vector<ChatMessage>& messages,
@@ -160,19 +160,32 @@ Result<int64_t> Tokenizer::count_system_tokens(const std::vector<ChatMessage>& m
   return static_cast<int64_t>(n);
 }
 
-Result<std::vector<int32_t>> Tokenizer::tokenize_chat_in_parts(
-    const std::vector<ChatMessage>& messages) const {
+Result<std::vector<int32_t>> Tokenizer::tokenize_turn(const std::vector<ChatMessage>& messages,
+                                                      size_t first) const {
+  return tokenize_messages(messages, first);
+}
+
+Result<std::vector<int32_t>> Tokenizer::tokenize_messages(const std::vector<ChatMessage>& messages,
+                                                          size_t first) const {
   std::vector<ChatMessage> stand_ins = messages;
   for (size_t i = 0; i < messages.size(); ++i)
     stand_ins[i].content = placeholder(i);
   RESTKV_ASSIGN_OR_RETURN(const std::string text, apply_template(stand_ins));
+  size_t at = 0;
+  if (first > 0) {
+    const std::string& last_known = stand_ins[first - 1].content;
+    const size_t found = text.find(last_known);
+    if (found == std::string::npos) {
+      return Status::model("the model's chat template leaves out a message of the conversation");
+    }
+    at = found + last_known.size();
+  }
   std::vector<int32_t> ids;
   const auto append = [&](const Result<std::vector<int32_t>>& part) -> Status {
     if (part.ok()) ids.insert(ids.end(), part->begin(), part->end());
     return part.status();
   };
-  size_t at = 0;
-  for (size_t i = 0; i < messages.size(); ++i) {
+  for (size_t i = first; i < messages.size(); ++i) {
     const size_t found = text.find(stand_ins[i].content, at);
     if (found == std::string::npos) continue;  // a template may leave a message out
     const std::string before = text.substr(at, found - at);

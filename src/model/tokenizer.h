@@ -40,6 +40,12 @@ class Tokenizer {
   // Error: model, when the file's template is none that libllama knows.
   Result<std::vector<int32_t>> tokenize_chat(const std::vector<ChatMessage>& messages) const;
 
+  // What follows the text of message first - 1, an answer that the model gave, up to where the
+  // assistant is to speak again: the answer's end in the template, then the messages from `first`
+  // on. REQUIRES: 0 < first < messages.size(). Errors as tokenize_chat().
+  Result<std::vector<int32_t>> tokenize_turn(const std::vector<ChatMessage>& messages,
+                                             size_t first) const;
+
   // How many of the first `ids`, tokenize_chat()'s of these messages, stand before the text of the
   // first user message: the template's system part. Errors as tokenize_chat().
   Result<int64_t> count_system_tokens(const std::vector<ChatMessage>& messages,
@@ -50,8 +56,9 @@ class Tokenizer {
  private:
   Result<std::string> apply_template(const std::vector<ChatMessage>& messages) const;
   Result<std::vector<int32_t>> tokenize_whole(const std::string& text) const;
-  Result<std::vector<int32_t>> tokenize_chat_in_parts(
-      const std::vector<ChatMessage>& messages) const;
+  // The template around the messages from `first` on, and their texts as plain text.
+  Result<std::vector<int32_t>> tokenize_messages(const std::vector<ChatMessage>& messages,
+                                                 size_t first) const;
 
   llama_model_ptr model_;
   std::string template_;

@@ -8,6 +8,8 @@
 #include <new>
 #include <string>
 
+#include "kernels/dispatch.h"
+#include "policy/covariance_factor.h"
 #include "policy/factories.h"
 #include "policy/options.h"
 
@@ -41,8 +43,7 @@ class Scoring {
       : group_(group),
         n_sink_(std::min(n_sink, group.n_entry())),
         d_(group.keys.n_col),
-        row_(d_),
-        product_(d_) {}
+        row_(d_) {}
 
   void run(GroupScores* scores) {
     const int64_t n = group_.n_entry();
@@ -73,32 +74,36 @@ class Scoring {
     return lengths;
   }
 
+  // k' C k = |R k|^2: lengths of all keys at once, by the kernel that measures |R (o - v)|.
+  std::vector<float> quadratic_roots(int64_t head) {
+    const int64_t n = group_.n_entry();
+    std::vector<float> factor(d_ * d_), lengths(kernels::round_up(n, kernels::kRowAlign));
+    covariance_factor(group_.query_covariance.row(head, 0), d_, factor.data());
+    const std::vector<float> origin(d_, 0.0f);
+    std::vector<float> scratch(kernels::scratch_floats(d_));
+    kernels::best_kernels().reconstruction->distance(
+        {origin.data(), factor.data(), 1, group_.keys, n, lengths.data(),
+         static_cast<int64_t>(lengths.size()), scratch.data()});
+    return lengths;
+  }
+
   std::vector<double> logits(int64_t head) {
     const double scale = group_.attention_scale;
+    const std::vector<float> roots = quadratic_roots(head);
     std::vector<double> out;
     out.reserve(group_.n_entry() - n_sink_);
     for (int64_t j = n_sink_; j < group_.n_entry(); ++j) {
       load_rows(group_.keys, j, 1, row_.data());
       const double mean = dot(group_.query_mean.row(head), row_.data(), d_);
-      out.push_back(mean * scale + quadratic_form(head) * scale * scale / 2.0);
+      const double root = roots[j] * scale;
+      out.push_back(mean * scale + root * root / 2.0);
     }
     return out;
   }
 
-  // k' C k of the key in row_. Columns are scaled and added up, which compilers vectorise.
-  double quadratic_form(int64_t head) {
-    std::ranges::fill(product_, 0.0f);
-    for (int64_t c = 0; c < d_; ++c) {
-      const float* column = group_.query_covariance.row(head, c);  // symmetric
-      for (int64_t r = 0; r < d_; ++r)
-        product_[r] += column[r] * row_[c];
-    }
-    return dot(product_.data(), row_.data(), d_);
-  }
-
   const Observation& group_;
   int64_t n_sink_, d_;
-  std::vector<float> row_, product_;  // [head_dim]
+  std::vector<float> row_;  // [head_dim]
 };
 
 class ExpectedAttention : public EvictionPolicy {

@@ -14,6 +14,7 @@ namespace restkv {
 namespace {
 
 constexpr int64_t kMaxDefaultStart = 128;
+constexpr int64_t kMaxSpan = 1 << 20;  // beyond any model
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -54,8 +55,10 @@ std::vector<int32_t> climb(const Ladder& ladder, int64_t n) {
   }
   for (int64_t i = ladder.start + ladder.rung.width * ladder.n_rung; i < n; ++i)
     kept.push_back(static_cast<int32_t>(i));
-  std::ranges::sort(kept);
-  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  if (ladder.spacing > 1 && ladder.rung.kept > 1) {  // rungs overlap
+    std::ranges::sort(kept);
+    kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  }
   return kept;
 }
 
@@ -72,7 +75,7 @@ struct Cut {
     const int64_t easy = room / rung.kept * rung.dropped();
     const bool fits = excess <= easy;
     const int64_t n_rung = fits ? ceil_div(excess, rung.dropped()) : room / rung.kept;
-    const std::vector<int32_t> kept = climb({*cursor, n_rung, rung, 1, context.layer}, n);
+    std::vector<int32_t> kept = climb({*cursor, n_rung, rung, 1, context.layer}, n);
     *cursor += n_rung * rung.kept;
     if (fits) return kept;
     return start_over(kept, excess - easy);
@@ -109,36 +112,29 @@ class LaCache : public EvictionPolicy {
 
   Status check_budget(int64_t window, int64_t budget, int32_t n_layer) const override {
     (void)window;
-    const Rung rung = rung_of(span_, overlap_, n_layer);
-    if (n_layer > 0 && rung.dropped() <= 0) {
-      return Status::usage("--kv-span is " + std::to_string(span_) + " with --kv-overlap " +
-                           std::to_string(overlap_) + ", it must be below the model's " +
-                           std::to_string(n_layer) + " layers by more than the overlap");
-    }
-    // A round must be able to drop something: room for one rung beyond the start and a row of
-    // layers.
-    const int64_t start = std::max<int64_t>(start_, 0);
-    const int64_t least = n_layer > 0 ? start + n_layer + rung.kept : start + 1;
-    if (budget >= least) return {};
-    return Status::capacity("--kv-budget is " + std::to_string(budget) + ", it must be at least " +
-                            std::to_string(least) + " for LaCache with " + std::to_string(start) +
-                            " protected entries and " + std::to_string(n_layer) + " layers");
+    return check(budget, n_layer, false);
   }
 
   std::unique_ptr<LayerState> make_layer_state() const override {
     return std::make_unique<LayerState>();
   }
 
+  int64_t kept_sinks(const LayerState* state) const override {
+    return state != nullptr && state->values.size() == kStateSize ? state->values[kStart]
+                                                                  : std::max<int64_t>(start_, 0);
+  }
+
   Result<std::vector<int32_t>> select_positions(const LayerContext& context, int64_t n_entry,
                                                 LayerState* state) const override {
-    RESTKV_RETURN_IF_ERROR(check_budget(context.window, context.budget, context.n_layer));
+    RESTKV_RETURN_IF_ERROR(check(context.budget, context.n_layer, context.strict));
     LayerState fresh;
     std::vector<int64_t>& values = (state != nullptr ? *state : fresh).values;
     const Rung rung = rung_of(span_, overlap_, context.n_layer);
-    if (values.size() != kStateSize) values = first_state(context, rung, n_entry);
-    const int64_t budget = context.budget + (context.strict ? 0 : values[kGrowth]);
+    if (values.size() != kStateSize) values = first_state(context, n_entry);
+    const int64_t budget = context.budget + (context.strict ? 0 : rung.dropped() / 2);
     if (n_entry <= budget) return climb({}, n_entry);
-    const int64_t last_start = context.budget - context.n_layer - rung.kept;
+    // A state of another budget may lie beyond this one's end.
+    const int64_t last_start = budget - context.n_layer - rung.kept;
     const int64_t start = std::clamp<int64_t>(values[kStart], 0, last_start);
     values[kCursor] = std::clamp(values[kCursor], start, budget - context.n_layer);
     return Cut{rung, start, budget, context, &values[kCursor]}.run(n_entry);
@@ -146,16 +142,33 @@ class LaCache : public EvictionPolicy {
 
  private:
   // What LayerState::values holds.
-  enum { kCursor, kStart, kGrowth, kStateSize };
+  enum { kCursor, kStart, kStateSize };
+
+  // The budget must leave room behind the start and a row of layers, and one rung must fit there:
+  // otherwise a round drops nothing.
+  Status check(int64_t budget, int32_t n_layer, bool strict) const {
+    const Rung rung = rung_of(span_, overlap_, n_layer);
+    if (n_layer > 0 && rung.dropped() <= 0) {
+      return Status::usage("--kv-span is " + std::to_string(span_) + " with --kv-overlap " +
+                           std::to_string(overlap_) + ": too much for a model of " +
+                           std::to_string(n_layer) + " layers, nothing would ever be dropped");
+    }
+    const int64_t growth = strict || n_layer == 0 ? 0 : rung.dropped() / 2;
+    const int64_t start = std::max<int64_t>(start_, 0);
+    const int64_t least = start + n_layer + std::max<int64_t>(1, rung.kept - growth);
+    if (budget >= least) return {};
+    return Status::capacity("--kv-budget is " + std::to_string(budget) + ", it must be at least " +
+                            std::to_string(least) + " for LaCache with " + std::to_string(start) +
+                            " protected entries and " + std::to_string(n_layer) + " layers");
+  }
 
   // Without a start of the user's, that of the published LongBench run.
-  std::vector<int64_t> first_state(const LayerContext& context, const Rung& rung,
-                                   int64_t n_entry) const {
+  std::vector<int64_t> first_state(const LayerContext& context, int64_t n_entry) const {
     const int64_t behind_layers = std::max<int64_t>(1, n_entry - context.n_layer - 1);
     const int64_t longbench =
-        std::min({kMaxDefaultStart, behind_layers, context.budget - context.n_layer - rung.kept});
+        std::min({kMaxDefaultStart, behind_layers, context.budget - context.n_layer - 1});
     const int64_t start = start_ >= 0 ? start_ : longbench;
-    return {start, start, rung.dropped() / 2};
+    return {start, start};
   }
 
   int64_t span_, overlap_, start_;
@@ -165,7 +178,9 @@ class LaCache : public EvictionPolicy {
 
 PolicyResult make_lacache(const PolicyOptions& options) {
   RESTKV_RETURN_IF_ERROR(check_sinks(options));
-  if (options.span < 1) return rejected_option("--kv-span", options.span, "at least 1");
+  if (options.span < 1 || options.span > kMaxSpan) {
+    return rejected_option("--kv-span", options.span, "from 1 to " + std::to_string(kMaxSpan));
+  }
   if (options.overlap < 0 || options.overlap >= options.span) {
     return rejected_option("--kv-overlap", options.overlap,
                            "from 0 to below --kv-span, " + std::to_string(options.span));

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <string>
 
 namespace restkv {
+
 Status check_window(const PolicyOptions& options, bool must_be_even) {
   if (options.window < 1) return rejected_option("--kv-window", options.window, "at least 1");
   if (must_be_even && options.window % 2 != 0) {
@@ -33,8 +36,9 @@ Status check_numbers(const PolicyOptions& options) {
 }
 
 Status check_sinks(const PolicyOptions& options) {
-  if (options.n_sink < -1) return rejected_option("--kv-sink", options.n_sink, "at least 0");
-  return {};
+  if (options.n_sink >= -1 && options.n_sink <= INT32_MAX) return {};
+  return rejected_option("--kv-sink", options.n_sink,
+                         "from 0 to " + std::to_string(INT32_MAX) + ", or -1 for the policy's own");
 }
 
 Status check_choice(std::string_view flag, const std::string& value,

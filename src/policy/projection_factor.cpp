@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "kernels/dispatch.h"
+#include "policy/covariance_factor.h"
 #include "restkv/policy.h"
 
 namespace restkv {
@@ -34,6 +35,13 @@ void factorise(double* gram, int64_t d, int64_t stride) {
   }
 }
 
+void store_upper(const double* from, int64_t d, int64_t stride, float* to) {
+  for (int64_t r = 0; r < d; ++r) {
+    for (int64_t c = 0; c < d; ++c)
+      to[r * d + c] = c < r ? 0.0f : static_cast<float>(from[r * stride + c]);
+  }
+}
+
 }  // namespace
 
 void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64_t row_stride,
@@ -45,11 +53,13 @@ void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64
   kernels::best_kernels().reconstruction->gram(w_h, n_embd, head_dim, row_stride, gram.data(),
                                                stride, scratch.data());
   factorise(gram.data(), head_dim, stride);
-  for (int64_t r = 0; r < head_dim; ++r) {
-    for (int64_t c = 0; c < head_dim; ++c) {
-      r_h[r * head_dim + c] = c < r ? 0.0f : static_cast<float>(gram[r * stride + c]);
-    }
-  }
+  store_upper(gram.data(), head_dim, stride, r_h);
+}
+
+void covariance_factor(const float* covariance, int64_t d, float* r) {
+  std::vector<double> square(covariance, covariance + d * d);
+  factorise(square.data(), d, d);
+  store_upper(square.data(), d, d, r);
 }
 
 }  // namespace restkv

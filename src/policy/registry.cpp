@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "policy/factories.h"
+#include "policy/options.h"
 #include "restkv/options.h"
 #include "restkv/policy.h"
 
@@ -32,6 +33,15 @@ constexpr std::array kPolicies = {
     Entry{"random", make_random},
 };
 
+// Names that no policy knows are wrong for every policy, also for one that does not ask.
+Status check_names(const PolicyOptions& options) {
+  RESTKV_RETURN_IF_ERROR(check_choice("--kv-temporal", options.temporal,
+                                      {"", "ema", "mean", "inv-ema", "none", "sum"}));
+  RESTKV_RETURN_IF_ERROR(check_choice("--kv-spatial", options.spatial,
+                                      {"", "adaptive", "avgpool", "maxpool", "none"}));
+  return check_choice("--kv-indicator", options.indicator, {"reconstruction", "attn", "attn-v"});
+}
+
 }  // namespace
 
 std::vector<std::string_view> policy_names() {
@@ -43,6 +53,7 @@ std::vector<std::string_view> policy_names() {
 }
 
 PolicyResult make_policy(const PolicyOptions& options) {
+  RESTKV_RETURN_IF_ERROR(check_names(options));
   std::string list;
   for (const Entry& entry : kPolicies) {
     if (entry.name == options.name) return entry.make(options);

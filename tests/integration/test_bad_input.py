@@ -301,16 +301,72 @@ class BadInputTest(unittest.TestCase):
             (["--kv-kernel", 4], "kernel"), (["--kv-kernel", 0], "kernel"),
             (["--kv-policy", "nosuch"], "nosuch"), (["--kernels", "nosuch"], "nosuch"),
             (["--no-such-flag"], "--no-such-flag"), (["--temp", "hot"], "temp"),
+            (["--kv-schedule", "often"], "--kv-schedule"), (["--kv-schedule", "turn:3"], "turn:3"),
+            (["--kv-schedule", "decode"], "decode"), (["--kv-schedule", "decode:0"], "--kv-schedule"),
+            (["--kv-schedule", "chunk:-5"], "--kv-schedule"),
+            (["--kv-schedule", "chunk:9999999999999999999"], "--kv-schedule"),
+            (["--kv-positions", "new"], "--kv-positions"), (["--kv-type", "q5_0"], "q5_0"),
+            (["--kv-layer-budget", "steep"], "--kv-layer-budget"),
+            (["--kv-head-budget", "best"], "--kv-head-budget"),
+            (["--kv-head-budget", "ada", "--kv-policy", "tova"], "--kv-head-budget"),
+            (["--kv-head-budget", "ada", "--kv-policy", "streaming-llm"], "--kv-head-budget"),
+            (["--kv-head-budget", "ada", "--kv-ada-floor", 1.5], "--kv-ada-floor"),
+            (["--kv-policy", "headkv"], "--kv-head-budget"),
+            (["--kv-pin", "3"], "--kv-pin"), (["--kv-pin", "5:5"], "--kv-pin"),
+            (["--kv-pin", "-1:5"], "--kv-pin"), (["--kv-pin", "a:b"], "--kv-pin"),
+            (["--raw", "--kv-pin", "system"], "system"),
+            (["--kv-policy", "lacache", "--kv-span", 0], "--kv-span"),
+            (["--kv-policy", "lacache", "--kv-overlap", -1], "--kv-overlap"),
+            (["--kv-policy", "cam", "--kv-merge-threshold", 2], "--kv-merge-threshold"),
+            (["--kv-policy", "snapkv", "--kv-temporal", "ema"], "--kv-temporal"),
             (["-c", "0x"], "-c"), (["--grammar-file", self.dir / "none.gbnf"], "none.gbnf"),
         ]:
             with self.subTest(options=options):
                 code = REJECTED if "--grammar-file" in options else USAGE
                 self.expect(code, words, *base, *options)
         for options in [["--kv-budget", 32, "--kv-window", 32], ["--kv-budget", 16],
-                        ["--kv-budget", 0], ["--kv-budget", -5]]:
+                        ["--kv-budget", 0], ["--kv-budget", -5],
+                        ["--kv-budget", 64, "--kv-sink", 33], ["--kv-budget-mib", -1],
+                        ["--kv-budget", 64, "--kv-pin", "0:40"],
+                        ["--kv-policy", "streaming-llm", "--kv-budget", 4],
+                        ["--kv-policy", "lacache", "--kv-sink", 64, "--kv-budget", 64]]:
             with self.subTest(options=options):
                 self.expect(CAPACITY, "budget", *base, *options)
         self.expect(USAGE, "", "nosuchcommand")
+
+    def test_tables(self):
+        base = ["generate", "-m", self.model, "-f", self.text, "-n", 1, "--raw", "--kv-budget", 64]
+        for content, code, words in [
+            (b"", REJECTED, "no numbers"), (b"64 x 64\n", REJECTED, "'x'"),
+            (b"64\n-3\n64\n", REJECTED, "line 2"), (b"64\n64\n", USAGE, "2 layers"),
+            (b"\xff", REJECTED, "UTF-8"), (b"64\n64\n10\n", CAPACITY, "layer 2"),
+        ]:
+            with self.subTest(content=content):
+                self.expect(code, words, *base, "--kv-layer-budget",
+                            f"table:{self.write(content, 'table.txt')}")
+        for content, code, words in [
+            (b"9 9 9 9\n" * 2, USAGE, "2 layers"), (b"9 9 9\n" * 3, USAGE, "3 heads"),
+            (b"1 1\n" * 3, CAPACITY, "protected"),
+        ]:
+            with self.subTest(content=content):
+                self.expect(code, words, *base, "--kv-pin", "0:5", "--kv-head-budget",
+                            f"table:{self.write(content, 'table.txt')}")
+        self.expect(REJECTED, "none.txt", *base, "--kv-head-budget", "table:none.txt")
+
+    def test_storage_that_does_not_fit_the_heads(self):
+        self.expect(USAGE, "--kv-type", "generate", "-m", self.model, "-f", self.text, "-n", 1,
+                    "--raw", "--kv-type", "q8_0")
+
+    def test_chat_and_bench(self):
+        self.expect(USAGE, "--kv-schedule", "chat", "-m", self.model, "--kv-schedule", "x")
+        template = "<|im_start|>"
+        tiny_models.write_model(self.dir / "chat.gguf", "llama3", chat_template=template)
+        self.expect(USAGE, "UTF-8", "chat", "-m", self.dir / "chat.gguf", stdin=b"the \xff\n")
+        base = ["bench", "eviction", "-m", self.model, "-f", self.text]
+        for options, words in [(["--repeat", 0], "--repeat"), (["--prompt-tokens", 0], "tokens"),
+                               (["--policies", "best"], "best")]:
+            self.expect(USAGE, words, *base, *options)
+        self.expect(USAGE, "empty", "bench", "eviction", "-m", self.model)
 
     def test_prompts(self):
         model = ["generate", "-m", self.model, "-n", 1, "--raw"]

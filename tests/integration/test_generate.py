@@ -45,10 +45,10 @@ FIELDS = {
     "text": str, "prompt_tokens": int, "completion_tokens": int, "finish_reason": str,
     "tokens": list,
     "kv": {"policy": str, "budget": int, "layer_budget": str, "head_budget": str,
-           "granularity": str, "type": str, "entries": int, "over_budget": int, "bytes": int,
+           "granularity": str, "schedule": str, "positions": str, "type": str, "entries": int, "over_budget": int, "bytes": int,
            "peak_bytes": int, "full_bytes": int, "entries_per_layer": list},
     "timings_ms": {"load": NUMBER, "prefill": NUMBER, "eviction": NUMBER, "first_token": NUMBER,
-                   "decode": NUMBER},
+                   "decode": NUMBER, "decode_eviction": NUMBER, "decode_by_1000": list},
     "tokens_per_second": {"prefill": NUMBER, "decode": NUMBER},
     "memory": {"peak_rss_bytes": int},
     "model": {"family": str, "path": str},
@@ -219,16 +219,79 @@ class CacheTest(ProgramTest):
         names = re.search(r"--kv-policy[^\n]*\n\s+([a-z0-9, -]+)\n", help_text)
         self.assertIsNotNone(names, help_text)
         policies = [name.strip() for name in names[1].split(",")]
-        self.assertLessEqual({"full", "rest-kv", "snapkv", "streaming-llm"}, set(policies))
+        self.assertLessEqual({"full", "rest-kv", "snapkv", "streaming-llm", "adakv"}, set(policies))
+        # The methods' own arithmetic: a slope over layers, layers left alone, a window on top.
+        own = {"pyramidkv": [95, 64, 33], "l2norm": [None, None, 64], "headkv": [64 + 32] * 3,
+               "lacache": [65] * 3}
+        needs = {"headkv": ["--kv-head-budget", "table:TABLE"], "lacache": ["--kv-span", 1]}
         for policy in policies:
             for name in ("llama2", "qwen2"):
                 with self.subTest(policy=policy, model=name):
+                    shape = tiny_models.MODELS[name]
+                    caps = " ".join(["64"] * shape.n_head) + "\n"
+                    table = self.write("# past entries of every query head\n" + caps * 3,
+                                       "heads.txt")
+                    options = [str(o).replace("TABLE", str(table)) for o in needs.get(policy, [])]
                     result = self.tiny(name, "--kv-policy", policy, "--kv-budget", 64, "-n", 8,
-                                       "--ignore-eos")
-                    kept = result["prompt_tokens"] if policy == "full" else 64
-                    self.assertEqual(result["kv"]["policy"], policy)
-                    self.assertEqual(result["kv"]["entries_per_layer"], [kept] * 3)
+                                       "--ignore-eos", *options)
+                    n = result["prompt_tokens"]
+                    kept = [n] * 3 if policy == "full" else own.get(policy, [64] * 3)
+                    kept = [n if k is None else k for k in kept]
+                    kv = result["kv"]
+                    self.assertEqual(kv["policy"], policy)
+                    self.assertEqual(kv["entries_per_layer"], kept)
+                    n_head = shape.n_head_kv
+                    over = 0 if policy == "full" else kv["entries"] - 3 * n_head * min(64, n)
+                    self.assertEqual(kv["over_budget"], max(0, over))
                     self.assertEqual(result["completion_tokens"], 8)
+                    if policy == "full":
+                        continue
+                    strict = self.tiny(name, "--kv-policy", policy, "--kv-budget", 64, "-n", 1,
+                                       "--kv-strict", *options)["kv"]
+                    self.assertEqual(strict["over_budget"], 0)
+                    self.assertLessEqual(strict["entries"], 3 * n_head * 64)
+
+    def test_splits_schedules_and_positions(self):
+        layers = self.write("100\n60 # the middle\n32\n", "layers.txt")
+        for options, kept, shown in (
+            (["--kv-layer-budget", "pyramid"], [95, 64, 33], {"layer_budget": "pyramid"}),
+            (["--kv-layer-budget", f"table:{layers}", "--kv-window", 16], [100, 60, 32],
+             {"layer_budget": "table", "over_budget": 0}),
+            (["--kv-head-budget", "ada"], [64] * 3, {"head_budget": "ada"}),
+            (["--kv-head-budget", "ada", "--kv-layer-budget", "pyramid"], [95, 64, 33], {}),
+            (["--kv-schedule", "decode:4"], [64] * 3, {"schedule": "decode:4"}),
+            (["--kv-schedule", "chunk:50"], [64] * 3, {"schedule": "chunk:50"}),
+            (["--kv-schedule", "turn"], [64] * 3, {"schedule": "turn"}),
+            (["--kv-positions", "cache"], [64] * 3, {"positions": "cache"}),
+            (["--kv-policy", "streaming-llm", "--kv-positions", "original"], [64] * 3,
+             {"positions": "original", "schedule": "prompt"}),
+            (["--kv-policy", "streaming-decode"], [64] * 3,
+             {"positions": "cache", "schedule": "decode:1"}),
+            (["--kv-budget-mib", 1], None, {}),
+        ):
+            with self.subTest(options=options):
+                kv = self.tiny("llama3", "--kv-budget", 64, "-n", 20, "--ignore-eos", *options)["kv"]
+                if kept is not None:
+                    for got, want in zip(kv["entries_per_layer"], kept, strict=True):
+                        self.assertAlmostEqual(got, want, delta=1 if "ada" in options else 0)
+                self.assertLessEqual(shown.items(), kv.items())
+
+    def test_a_dump_says_what_was_kept(self):
+        dump = self.dir / "kept.json"
+        result = self.tiny("llama3", "--kv-budget", 64, "-n", 1, "--kv-sink", 4, "--kv-pin", "20:30",
+                           "--kv-pin", "25:34", "--kv-dump", dump)
+        kept = json.loads(dump.read_text())
+        self.assertEqual(kept["n_token"], result["prompt_tokens"])
+        self.assertEqual(len(kept["layers"]), 3)
+        for layer in kept["layers"]:
+            for head in layer:
+                self.assertEqual(head, sorted(set(head)))
+                self.assertEqual(len(head), 64)
+                last = range(kept["n_token"] - 32, kept["n_token"])
+                self.assertLessEqual({*range(4), *range(20, 34), *last}, set(head))
+        done = run(*self.arguments("llama3", "-n", 1, "--kv-dump", "/no/such/folder/x.json"))
+        self.assertEqual(done.returncode, 1)
+        self.expect_one_line(done.stderr, "/no/such/folder/x.json")
 
     def test_switches(self):
         for options in (["--kv-mode", "before"], ["--kv-mode", "before", "--kv-norm"],
@@ -255,6 +318,48 @@ class CacheTest(ProgramTest):
         result = run_json("generate", "-p", "the", "--raw", "--ignore-eos", env=model)
         self.assertEqual(result["model"]["family"], "gemma")
         self.assertEqual(result["completion_tokens"], 3)
+
+
+class ChatTest(ProgramTest):
+    """Turns of a conversation, one line of standard input each."""
+
+    LINES = ["the land of the other, " * n for n in (40, 3, 25, 1, 60)]
+    # libllama knows this template by a piece of it.
+    TEMPLATE = "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' }}"
+
+    def chat(self, name: str, *options) -> list[dict]:
+        tiny_models.write_model(self.model(name), name, chat_template=self.TEMPLATE)
+        done = run("chat", "-m", self.model(name), "--json", "--temp", 0, "-n", 12, "--ignore-eos",
+                   *options, stdin="\n".join([*self.LINES, "/exit", "never"]).encode())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+    def test_back_at_the_budget_before_every_answer(self):
+        for options in ([], ["--kv-head-budget", "ada"], ["--kv-positions", "cache"],
+                        ["--kv-pin", "system", "--system", "the land"],
+                        ["--kv-schedule", "decode:4"], ["--kv-policy", "h2o"],
+                        ["--kv-schedule", "chunk:32", "--kv-granularity", "query-head"]):
+            with self.subTest(options=options):
+                turns = self.chat("llama3", "--kv-budget", 96, *options)
+                self.assertEqual(len(turns), len(self.LINES))
+                for turn in turns:
+                    kv = turn["kv"]
+                    self.assertLessEqual(kv["over_budget"], 2 if "ada" in options else 0)
+                    self.assertEqual(turn["completion_tokens"], 12)
+                # The last token of an answer is read with the next turn, as part of its prompt.
+                self.assertEqual(turns[-1]["tokens_so_far"],
+                                 sum(turn["prompt_tokens"] + 11 for turn in turns))
+
+    def test_the_schedule_prompt_grows(self):
+        turns = self.chat("llama3", "--kv-budget", 96, "--kv-schedule", "prompt")
+        entries = [turn["kv"]["entries"] for turn in turns]
+        self.assertEqual(entries, sorted(entries))
+        self.assertGreater(entries[-1], entries[0])
+
+    def test_no_template(self):
+        done = run("chat", "-m", self.model("gemma"), stdin=b"the\n")
+        self.assertEqual(done.returncode, REJECTED)
+        self.expect_one_line(done.stderr, "template")
 
 
 class SamplingTest(ProgramTest):

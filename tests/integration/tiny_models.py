@@ -190,7 +190,8 @@ def add_tensor(writer: gguf.GGUFWriter, name: str, value: np.ndarray,
         writer.add_tensor(name, gguf.quants.quantize(value, kind), raw_dtype=kind)
 
 
-def write_model(path: Path, name: str, kind: str = "F32", seed: int = 1) -> None:
+def write_model(path: Path, name: str, kind: str = "F32", seed: int = 1,
+                chat_template: str | None = None) -> None:
     shape = MODELS[name]
     vocab = spm_vocab() if shape.tokenizer == "spm" else bpe_vocab()
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -198,6 +199,8 @@ def write_model(path: Path, name: str, kind: str = "F32", seed: int = 1) -> None
     writer.add_name(f"tiny {name}")
     add_hparams(writer, shape, len(vocab.tokens))
     add_vocab(writer, vocab)
+    if chat_template is not None:
+        writer.add_chat_template(chat_template)
     for tensor, value in tensors(shape, len(vocab.tokens), rng).items():
         add_tensor(writer, tensor, value, gguf.GGMLQuantizationType[kind])
     writer.write_header_to_file()

@@ -131,6 +131,20 @@ TEST_P(VectorKernels, Blend) {
   }
 }
 
+TEST_P(VectorKernels, AddColumns) {
+  for (int64_t n : {1, 7, 16, 40, 1001}) {
+    for (int64_t n_row : {1, 7, 8, 19, 32}) {
+      const int64_t stride = round_up(n, kRowAlign) + kRowAlign;
+      const std::vector<float> weights = random_floats(n_row * stride, 5);
+      std::vector<double> fast(n, 0.5), plain(n, 0.5);
+      set().window_attention->add_columns(weights.data(), stride, n_row, n, fast.data());
+      kWindowAttentionRef.add_columns(weights.data(), stride, n_row, n, plain.data());
+      for (int64_t j = 0; j < n; ++j)
+        ASSERT_NEAR(fast[j], plain[j], 1e-5) << n << " " << n_row;
+    }
+  }
+}
+
 TEST_P(VectorKernels, TopPositionSumIsExact) {
   for (uint32_t seed = 0; seed < 300; ++seed) {
     const int64_t n = 1 + seed * 7 % 2000;

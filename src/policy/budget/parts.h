@@ -9,7 +9,8 @@
 
 namespace restkv {
 
-// Past entries of a head of each layer, forced ones included, [n_layer].
+// Past entries of a head of each layer, forced ones included, [n_layer]. Unchecked: they may not
+// hold the forced ones, or be below 0.
 Result<std::vector<int64_t>> uniform_layers(const LayerSplit& args);
 Result<std::vector<int64_t>> pyramid_layers(double beta, const LayerSplit& args);
 Result<std::vector<int64_t>> table_layers(std::span<const int64_t> table, const LayerSplit& args);
@@ -21,7 +22,7 @@ Result<std::vector<int64_t>> ada_heads(const HeadBudget& split, std::span<const 
 Result<std::vector<int64_t>> table_heads(const HeadBudget& split, int64_t n_head, int32_t layer);
 
 // Lowers the largest shares one by one, the lowest index first among equals, until the sum is at
-// most `limit`. REQUIRES: shares >= 0, limit >= 0.
+// most `limit`. REQUIRES: limit >= 0.
 void trim_largest(std::vector<int64_t>* shares, int64_t limit);
 
 }  // namespace restkv

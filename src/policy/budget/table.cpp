@@ -22,7 +22,7 @@ Result<std::vector<int64_t>> table_layers(std::span<const int64_t> table, const 
   std::vector<int64_t> shares;
   shares.reserve(table.size());
   for (int64_t entries : table)
-    shares.push_back(std::max<int64_t>(0, std::min(entries, kMaxShare) - args.window));
+    shares.push_back(std::clamp<int64_t>(entries, 0, kMaxShare) - args.window);
   return shares;
 }
 
