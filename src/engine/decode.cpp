@@ -212,7 +212,7 @@ Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
     return Status::usage("there is nothing to follow: no prompt has been read");
   }
   const bool counted = plan.repeats() && plan.schedule.kind == Schedule::Kind::decode;
-  const int32_t more = counted ? static_cast<int32_t>(plan.schedule.every) : kGrowth;
+  const int32_t more = static_cast<int32_t>(counted ? std::min(plan.schedule.every, kMaxRoom) : kGrowth);
   int32_t longest = 0;
   for (LayerCache& layer : sequence->cache.layers) {
     if (!layer.has_room()) RESTKV_RETURN_IF_ERROR(layer.reserve(more, sequence->cache.meter));
