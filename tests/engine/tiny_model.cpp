@@ -9,7 +9,7 @@
 namespace restkv::test {
 namespace {
 
-constexpr int kVocab = 257, kEmbd = 64, kFf = 96, kLayer = 3;
+constexpr int kVocab = 257, kEmbd = 64, kFf = 96;
 
 std::string utf8(uint32_t c) {
   if (c < 0x80) return std::string(1, static_cast<char>(c));
@@ -52,7 +52,7 @@ void set_metadata(gguf_context* gguf, const TinyShape& shape) {
     gguf_set_val_u32(gguf, (shape.arch + "." + key).c_str(), value);
   };
   gguf_set_val_str(gguf, "general.architecture", shape.arch.c_str());
-  number("block_count", kLayer);
+  number("block_count", shape.n_layer);
   number("context_length", 4096);
   number("embedding_length", kEmbd);
   number("feed_forward_length", kFf);
@@ -68,12 +68,15 @@ void set_metadata(gguf_context* gguf, const TinyShape& shape) {
 // Random tensors, in the file's order.
 class TensorWriter {
  public:
-  TensorWriter(gguf_context* gguf, const std::string& nan_in)
-      : gguf_(gguf), nan_in_(nan_in), ctx_(ggml_init({size_t{4} << 20, nullptr, false})) {}
+  TensorWriter(gguf_context* gguf, const std::string& nan_in, float gain)
+      : gguf_(gguf),
+        nan_in_(nan_in),
+        gain_(gain),
+        ctx_(ggml_init({size_t{4} << 20, nullptr, false})) {}
 
   void matrix(const std::string& name, int64_t n_in, int64_t n_out) {
     fill(ggml_new_tensor_2d(ctx_.get(), GGML_TYPE_F32, n_in, n_out), name,
-         1.5f / std::sqrt(static_cast<float>(n_in)), 0.0f);
+         gain_ / std::sqrt(static_cast<float>(n_in)), 0.0f);
   }
   void vector(const std::string& name, int64_t n, float mean) {
     fill(ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, n), name, 0.1f, mean);
@@ -92,6 +95,7 @@ class TensorWriter {
 
   gguf_context* gguf_;
   const std::string& nan_in_;
+  float gain_;
   ggml_context_ptr ctx_;
   std::mt19937 random_{7};
 };
@@ -130,11 +134,11 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in,
                              const TinyShape& shape) {
   gguf_context_ptr gguf(gguf_init_empty());
   set_metadata(gguf.get(), shape);
-  TensorWriter file(gguf.get(), nan_in);
+  TensorWriter file(gguf.get(), nan_in, shape.gain);
   file.matrix("token_embd.weight", kEmbd, kVocab);
   file.vector("output_norm.weight", kEmbd, 1.0f);
   if (shape.rope_freqs) file.vector("rope_freqs.weight", shape.head_dim / 2, 3.0f);
-  for (int l = 0; l < kLayer; ++l)
+  for (int l = 0; l < shape.n_layer; ++l)
     add_layer(&file, shape, l);
   gguf_write_to_file(gguf.get(), path.c_str(), /*only_meta=*/false);
   return path;
@@ -142,6 +146,11 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in,
 
 std::shared_ptr<const Model> tiny_model() {
   static const auto model = load({});
+  return model;
+}
+
+std::shared_ptr<const Model> one_layer_model() {
+  static const auto model = load({.n_layer = 1, .gain = 1.0f});
   return model;
 }
 

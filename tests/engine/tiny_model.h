@@ -10,13 +10,15 @@
 
 namespace restkv::test {
 
-// What the variants differ in. 3 layers, hidden width 64, byte-level vocabulary.
+// What the variants differ in. Hidden width 64, byte-level vocabulary.
 struct TinyShape {
   std::string arch = "llama";  // or qwen2 (n_head * head_dim is 64), gemma
+  int n_layer = 3;
   int n_head = 4, n_head_kv = 2;
   int head_dim = 16;
   int n_rot = 0;            // 0: the whole head; gemma alone takes less
   bool rope_freqs = false;  // frequency factors, not for gemma
+  float gain = 1.5f;        // of a matrix; the attention logits' deviation is its square
 };
 
 // `nan_in` names a tensor whose first weight becomes NaN.
@@ -27,6 +29,8 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in 
 std::shared_ptr<const Model> tiny_model();  // llama, heads of 16
 std::shared_ptr<const Model> wide_model();  // llama with frequency factors, heads of 32
 std::shared_ptr<const Model> qwen_model();  // RoPE pairs halves, heads of 16
+// One layer, and logits of attention that do not multiply the rounding of f16: for tolerances.
+std::shared_ptr<const Model> one_layer_model();
 // Queries scaled instead of logits, RoPE on 24 of 32 dimensions.
 std::shared_ptr<const Model> gemma_model();
 

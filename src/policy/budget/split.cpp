@@ -48,7 +48,7 @@ Result<std::vector<int64_t>> split_layers(const LayerBudget& split, const LayerS
                             std::to_string(shares[layer] + args.window) +
                             " entries per head, it must keep at least its window of " +
                             std::to_string(args.window) + " and " + std::to_string(args.n_forced) +
-                            " protected entries");
+                            " protected entries (--kv-sink, --kv-pin, the policy's own)");
   }
   return shares;
 }
@@ -63,10 +63,10 @@ Result<std::vector<int64_t>> split_heads(const HeadBudget& split, std::span<cons
   for (size_t h = 0; h < heads.size(); ++h) {
     const int64_t n_forced = static_cast<int64_t>(heads[h].forced.size());
     if (shares[h] >= n_forced) continue;
-    return Status::capacity("head " + std::to_string(h) + " of layer " + std::to_string(layer) +
-                            " would keep " + std::to_string(shares[h]) +
-                            " entries before its window, it must keep its " +
-                            std::to_string(n_forced) + " protected ones");
+    return Status::capacity(
+        "head " + std::to_string(h) + " of layer " + std::to_string(layer) + " would keep " +
+        std::to_string(shares[h]) + " entries before its window, it must keep the " +
+        std::to_string(n_forced) + " that --kv-sink, --kv-pin or the policy protect");
   }
   return shares;
 }
