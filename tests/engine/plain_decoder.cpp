@@ -86,20 +86,29 @@ PlainDecoder::Row PlainDecoder::normed(const std::string& name, const Row& x) co
 }
 
 // REQUIRES: no RoPE scaling.
-void PlainDecoder::rotate(int64_t position, double* x) const {
+const std::vector<std::complex<double>>& PlainDecoder::turns(int64_t position) {
   const std::vector<float> factors = plain("rope_freqs.weight");
+  while (static_cast<int64_t>(turns_.size()) <= position) {
+    const auto at = static_cast<double>(turns_.size());
+    auto& row = turns_.emplace_back();
+    for (uint32_t j = 0; j < hp_.n_rot / 2; ++j) {
+      const double frequency = std::pow(hp_.rope_freq_base, -2.0 * j / hp_.n_rot);
+      row.push_back(std::polar(1.0, at * frequency / (factors.empty() ? 1.0 : factors[j])));
+    }
+  }
+  return turns_[position];
+}
+
+void PlainDecoder::rotate(int64_t position, double* x) {
   const bool halves = model_.rope().pairs == RopePairs::halves;
-  const int64_t n_rot = hp_.n_rot;
-  for (int64_t j = 0; j < n_rot / 2; ++j) {
-    const double frequency =
-        std::pow(hp_.rope_freq_base, -2.0 * static_cast<double>(j) / static_cast<double>(n_rot));
-    const double angle =
-        static_cast<double>(position) * frequency / (factors.empty() ? 1.0 : factors[j]);
+  const auto& row = turns(position);
+  const auto n_pair = static_cast<int64_t>(row.size());
+  for (int64_t j = 0; j < n_pair; ++j) {
     double& a = x[halves ? j : 2 * j];
-    double& b = x[halves ? j + n_rot / 2 : 2 * j + 1];
-    const double c = std::cos(angle), s = std::sin(angle), old = a;
-    a = old * c - b * s;
-    b = old * s + b * c;
+    double& b = x[halves ? j + n_pair : 2 * j + 1];
+    const std::complex<double> turned = std::complex<double>(a, b) * row[j];
+    a = turned.real();
+    b = turned.imag();
   }
 }
 
@@ -113,7 +122,7 @@ PlainDecoder::Row PlainDecoder::stored(Row row) const {
   return {floats.begin(), floats.end()};
 }
 
-PlainDecoder::Row PlainDecoder::attend(const Head& head, Row query) const {
+PlainDecoder::Row PlainDecoder::attend(const Head& head, Row query) {
   const int64_t d = hp_.head_dim, n = static_cast<int64_t>(head.keys.size());
   rotate(by_index_ ? n - 1 : position_, query.data());
   std::vector<double> weights(n);

@@ -3,6 +3,7 @@
 // there anew at every step, without any rounding in between.
 #pragma once
 
+#include <complex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,18 +33,20 @@ class PlainDecoder {
   Row weight_times(const std::string& name, const Row& x) const;
   Row normed(const std::string& name, const Row& x) const;
   Row attention(int32_t layer, const Row& x);
-  Row attend(const Head& head, Row query) const;
+  Row attend(const Head& head, Row query);
   Row feed_forward(int32_t layer, const Row& x) const;
   Row stored(Row row) const;
-  void rotate(int64_t position, double* x) const;
+  void rotate(int64_t position, double* x);
+  const std::vector<std::complex<double>>& turns(int64_t position);
   std::vector<float> plain(const std::string& name) const;
 
   const Model& model_;
   const HParams& hp_;
   bool by_index_;
   std::optional<StorageType> stored_as_;
-  int64_t position_ = 0;                   // of the next token
-  std::vector<std::vector<Head>> layers_;  // [n_layer][n_cached_head]
+  int64_t position_ = 0;                                  // of the next token
+  std::vector<std::vector<std::complex<double>>> turns_;  // [position][n_rot / 2], so far
+  std::vector<std::vector<Head>> layers_;                 // [n_layer][n_cached_head]
 };
 
 }  // namespace restkv::test
