@@ -158,10 +158,10 @@ Status set_selection(const KvFlags& flags, CacheConfig* config) {
                                                              {"q8_0", StorageType::q8_0},
                                                              {"q4_0", StorageType::q4_0}}));
   if (flags.positions.empty()) return {};
-  RESTKV_ASSIGN_OR_RETURN(config->positions,
-                          choose<KeyPositions>("--kv-positions", flags.positions,
-                                               {{"original", KeyPositions::original},
-                                                {"cache", KeyPositions::cache}}));
+  RESTKV_ASSIGN_OR_RETURN(
+      config->positions,
+      choose<KeyPositions>("--kv-positions", flags.positions,
+                           {{"original", KeyPositions::original}, {"cache", KeyPositions::cache}}));
   return {};
 }
 

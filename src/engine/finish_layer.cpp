@@ -87,9 +87,9 @@ class FinishedLayer {
     std::vector<int32_t> capacity;
     for (const auto& entries : choice.kept)
       capacity.push_back(static_cast<int32_t>(entries.size() + room));
-    RESTKV_ASSIGN_OR_RETURN(
-        LayerCache cache, LayerCache::allocate(capacity, static_cast<int32_t>(hp_.head_dim),
-                                               plan.config.type, sequence.cache.meter));
+    RESTKV_ASSIGN_OR_RETURN(LayerCache cache,
+                            LayerCache::allocate(capacity, static_cast<int32_t>(hp_.head_dim),
+                                                 plan.config.type, sequence.cache.meter));
     const int32_t per_store = cache.n_head() / state_.scratch.n_store();
     for (int32_t c = 0; c < cache.n_head(); ++c) {
       const int32_t s = c / per_store;
@@ -104,8 +104,8 @@ class FinishedLayer {
         }
       }
       if (!old.empty()) cache.append_entries(c, sequence.cache.layers[l], s, old);
-      cache.append_rows(c, state_.scratch.new_keys(s, plan.rotates_when_read()), state_.scratch.new_values(s),
-                        fresh, fresh_positions);
+      cache.append_rows(c, state_.scratch.new_keys(s, plan.rotates_when_read()),
+                        state_.scratch.new_values(s), fresh, fresh_positions);
       if (!choice.merged_values.empty() && !choice.merged_values[c].empty()) {
         replace_values(choice.merged_values[c], choice.kept[c], c, &cache);
       }
@@ -119,8 +119,8 @@ class FinishedLayer {
     std::vector<float> rows;
     for (const int32_t entry : kept)
       rows.insert(rows.end(), merged.begin() + entry * d, merged.begin() + (entry + 1) * d);
-    cache->replace_values(
-        head, {rows.data(), ElementType::f32, static_cast<int64_t>(kept.size()), d, d});
+    cache->replace_values(head,
+                          {rows.data(), ElementType::f32, static_cast<int64_t>(kept.size()), d, d});
   }
 
   // The part of the logs that later evictions of this sequence will look at.

@@ -93,8 +93,9 @@ class Reading {
     RESTKV_RETURN_IF_ERROR(check_memory(plan_memory(hp_, n_token_, longest, plans), n_token_));
     const std::shared_ptr<KvMeter> meter =
         sequences_.empty() ? std::make_shared<KvMeter>() : sequences_[0]->cache.meter;
-    RESTKV_RETURN_IF_ERROR(state_.scratch.allocate(n_row, state_.stores_raw ? n_token_ * n_store : 0,
-                                             static_cast<int32_t>(hp_.head_dim), meter));
+    RESTKV_RETURN_IF_ERROR(state_.scratch.allocate(n_row,
+                                                   state_.stores_raw ? n_token_ * n_store : 0,
+                                                   static_cast<int32_t>(hp_.head_dim), meter));
     if (!state_.turns_to_index) return {};
     return sequences_[0]->rope.grow(model_, compute_, longest + n_token_);
   }
@@ -148,7 +149,7 @@ class Reading {
     } else {
       Sequence& sequence = *sequences_[0];
       state_.scratch.begin(sequence.cache.layers[l], n_token_,
-                     state_.turns_to_index ? &sequence.rope : nullptr);
+                           state_.turns_to_index ? &sequence.rope : nullptr);
       state_.rotated = &sequence.memory[l].rotated;
       state_.raw = &sequence.memory[l].raw;
     }
@@ -191,7 +192,8 @@ class Reading {
     const bool folds = any([](const CachePlan& p) { return p.needs(Statistic::query_moments); });
     const double folding = now_ms();
     if (folds && state_.raw->keeps_any()) {
-      fold_moments(*state_.raw, n_seen(), model_.attention_scale().queries, hp_, compute_.n_threads(), moments);
+      fold_moments(*state_.raw, n_seen(), model_.attention_scale().queries, hp_,
+                   compute_.n_threads(), moments);
     }
     const double folding_ms = now_ms() - folding;
     touched_ = true;
@@ -302,8 +304,8 @@ Result<ReadResult> extend(const Model& model, Compute& compute, const ReadReques
     return Status::runtime("the sequence is broken: reading an earlier prompt failed half-way");
   }
   if (sequence->n_seen() + static_cast<int64_t>(request.tokens.size()) > INT32_MAX / 2) {
-    return Status::capacity("the sequence has " + std::to_string(sequence->n_seen()) +
-                            " tokens, " + std::to_string(request.tokens.size()) +
+    return Status::capacity("the sequence has " + std::to_string(sequence->n_seen()) + " tokens, " +
+                            std::to_string(request.tokens.size()) +
                             " more are above the limit of " + std::to_string(INT32_MAX / 2));
   }
   const CachePlan& plan = *sequence->plan;

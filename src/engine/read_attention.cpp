@@ -26,7 +26,8 @@ ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n
     index_[i] = static_cast<int32_t>(base + first + i);
   const Qkv qkv = rotate(g, raw, b.wrap(GGML_TYPE_I32, index_.data(), n));
   if (state_.rotated->keeps_any()) write_queries(b, state_.rotated, qkv.q, first, n);
-  if (state_.scratch.is_uniform()) return attend_store(b, first, n, qkv, 0, state_.scratch.n_store());
+  if (state_.scratch.is_uniform())
+    return attend_store(b, first, n, qkv, 0, state_.scratch.n_store());
   for (int32_t s = 0; s < state_.scratch.n_store(); ++s)
     attend_store(b, first, n, part(b, qkv, s), s, 1);
   return attended(b, n);
@@ -43,15 +44,15 @@ Qkv ReadAttention::rotate(const GraphContext& g, const Qkv& raw, ggml_tensor* po
 Qkv ReadAttention::part(const GraphBuild& b, const Qkv& qkv, int32_t store) const {
   const int64_t n_group = hp_.n_head / state_.scratch.n_store();
   const auto heads = [&](ggml_tensor* t, int64_t first, int64_t count) {
-    return ggml_view_3d(b.ctx, t, t->ne[0], count, t->ne[2], t->nb[1], t->nb[2],
-                        first * t->nb[1]);
+    return ggml_view_3d(b.ctx, t, t->ne[0], count, t->ne[2], t->nb[1], t->nb[2], first * t->nb[1]);
   };
   const int64_t kv = kv_head(store);
   return {heads(qkv.q, store * n_group, n_group), heads(qkv.k, kv, 1), heads(qkv.v, kv, 1)};
 }
 
 // The same, turned to where this store head's entries end.
-Qkv ReadAttention::rotate_part(const GraphBuild& b, const Qkv& raw, int32_t store, int64_t first, int64_t n) {
+Qkv ReadAttention::rotate_part(const GraphBuild& b, const Qkv& raw, int32_t store, int64_t first,
+                               int64_t n) {
   int32_t* index = index_.data() + store * n;
   for (int64_t i = 0; i < n; ++i)
     index[i] = static_cast<int32_t>(state_.scratch.n_old(store) + first + i);
@@ -63,7 +64,8 @@ int64_t ReadAttention::kv_head(int32_t store) const {
 }
 
 // Rows of head `from_head` of t [n][..][head_dim] to `to` [n][head_dim] f16.
-void ReadAttention::store_rows(const GraphBuild& b, ggml_tensor* t, int64_t from_head, int64_t n, uint16_t* to) {
+void ReadAttention::store_rows(const GraphBuild& b, ggml_tensor* t, int64_t from_head, int64_t n,
+                               uint16_t* to) {
   ggml_tensor* rows =
       ggml_view_2d(b.ctx, t, t->ne[0], n, t->nb[2], static_cast<size_t>(from_head) * t->nb[1]);
   b.expand(ggml_cpy(b.ctx, rows, b.wrap(GGML_TYPE_F16, to, t->ne[0], n)));
@@ -77,8 +79,8 @@ void ReadAttention::store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t 
 // Stores the new rows of store heads store .. store + count, which hold the same number of
 // entries, and attends. qkv is of these heads alone. Returns [n][n_q * head_dim]; a part of the
 // heads goes to attended_ instead.
-ggml_tensor* ReadAttention::attend_store(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
-                          int32_t store, int32_t count) {
+ggml_tensor* ReadAttention::attend_store(const GraphBuild& b, int64_t first, int64_t n,
+                                         const Qkv& qkv, int32_t store, int32_t count) {
   const int64_t d = hp_.head_dim, n_old = state_.scratch.n_old(store), n_kv = n_old + first + n;
   const int64_t per_kv = count / qkv.k->ne[1];
   for (int32_t i = 0; i < count; ++i) {
@@ -127,7 +129,8 @@ void ReadAttention::begin_chunk(int64_t first, int64_t n) {
 }
 
 // Writes those of the queries first .. first + n, q [n][n_head][head_dim], that the log keeps.
-void ReadAttention::write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first, int64_t n) {
+void ReadAttention::write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first,
+                                  int64_t n) {
   const int64_t d = hp_.head_dim;
   const int64_t from = std::max(first, log->first_kept(state_.n_token));
   const int64_t n_row = first + n - from;
@@ -135,10 +138,9 @@ void ReadAttention::write_queries(const GraphBuild& b, QueryLog* log, ggml_tenso
   ggml_tensor* rows =
       ggml_view_3d(b.ctx, q, d, hp_.n_head, n_row, q->nb[1], q->nb[2], (from - first) * q->nb[2]);
   const size_t head = log->head_stride() * sizeof(float);
-  b.expand(ggml_cpy(
-      b.ctx, ggml_permute(b.ctx, rows, 0, 2, 1, 3),
-      b.wrap_strided(GGML_TYPE_F32, log->slot(from), d, n_row, hp_.n_head, d * sizeof(float),
-                     head)));
+  b.expand(ggml_cpy(b.ctx, ggml_permute(b.ctx, rows, 0, 2, 1, 3),
+                    b.wrap_strided(GGML_TYPE_F32, log->slot(from), d, n_row, hp_.n_head,
+                                   d * sizeof(float), head)));
 }
 
 }  // namespace restkv

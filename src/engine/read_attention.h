@@ -1,5 +1,5 @@
-// Attention while tokens are read: turns queries and keys to their positions, stores keys and values
-// in the layer's scratch, writes down the queries that a log keeps, and attends.
+// Attention while tokens are read: turns queries and keys to their positions, stores keys and
+// values in the layer's scratch, writes down the queries that a log keeps, and attends.
 //
 // Thread safety: none; one graph at a time.
 #pragma once
