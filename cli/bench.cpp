@@ -23,8 +23,9 @@ struct EvictionFlags {
 
 void print(const EvictionFlags& f, const std::vector<bench::EvictionTime>& times) {
   if (!f.json) {
-    std::printf("| policy | prompt | entries | eviction, ms | min | max | of prefill |\n"
-                "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    std::printf(
+        "| policy | prompt | entries | eviction, ms | min | max | of prefill |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for (const bench::EvictionTime& t : times) {
       std::printf("| %s | %lld | %lld | %.1f | %.1f | %.1f | %.2f %% |\n", t.policy.c_str(),
                   static_cast<long long>(t.prompt_tokens), static_cast<long long>(t.entries),

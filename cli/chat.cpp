@@ -85,9 +85,9 @@ class Chat {
     kv.update({{"entries", session_->cache().n_entry()},
                {"over_budget", session_->over_budget()},
                {"bytes", session_->cache().used_bytes()}});
-    RESTKV_ASSIGN_OR_RETURN(const AnswerResult result, answer(model_, compute_, options_,
-                                                              session_.get(), sampler_.get(),
-                                                              start));
+    RESTKV_ASSIGN_OR_RETURN(
+        const AnswerResult result,
+        answer(model_, compute_, options_, session_.get(), sampler_.get(), start));
     messages_.push_back({"assistant", result.text});
     unread_.assign(result.tokens.begin() + result.decode_steps, result.tokens.end());
     end_interruptible();
@@ -104,9 +104,9 @@ class Chat {
     const size_t n_known = messages_.size();
     messages_.push_back({"user", text});
     const Tokenizer& tokenizer = model_.tokenizer();
-    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> more,
-                            first ? tokenizer.tokenize_chat(messages_)
-                                  : tokenizer.tokenize_turn(messages_, n_known));
+    RESTKV_ASSIGN_OR_RETURN(
+        const std::vector<int32_t> more,
+        first ? tokenizer.tokenize_chat(messages_) : tokenizer.tokenize_turn(messages_, n_known));
     ids->insert(ids->end(), more.begin(), more.end());
     if (!first) return {};
     if (pins_system(flags_.kv)) {

@@ -1,5 +1,6 @@
 #include "cli/eval.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -16,7 +17,7 @@ struct PerplexityFlags {
   ModelFlags model;
   KvFlags kv;
   std::string file = "-";
-  int64_t n_prefix = 0;
+  int64_t n_prefix = 0, n_score = 0;
   bool token_nll = false, json = false;
   bool kv_flags_given = false;
 };
@@ -45,6 +46,20 @@ void print(const PerplexityFlags& f, const PerplexityRequest& request,
   print_json(document);
 }
 
+// --score: what comes behind the tokens that are asked for plays no part.
+Status shorten(const PerplexityFlags& f, std::vector<int32_t>* tokens) {
+  if (f.n_score == 0) return {};
+  const auto n = static_cast<int64_t>(tokens->size());
+  const int64_t wanted = std::max<int64_t>(f.n_prefix, 1) + f.n_score;
+  if (f.n_score < 0 || f.n_prefix < 0 || wanted > n) {
+    return Status::usage("--score is " + std::to_string(f.n_score) + ", the text has " +
+                         std::to_string(n) + " tokens, " + std::to_string(f.n_prefix) +
+                         " of them the prefix");
+  }
+  tokens->resize(wanted);
+  return {};
+}
+
 Result<int> run(const PerplexityFlags& f) {
   PerplexityRequest request;
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
@@ -63,6 +78,7 @@ Result<int> run(const PerplexityFlags& f) {
   progress.clear();
   RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model->hparams(), &request.cache));
   RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));
+  RESTKV_RETURN_IF_ERROR(shorten(f, &request.tokens));
   if (f.n_prefix == 0 && f.kv_flags_given) {
     warn("without --prefix nothing is evicted, the --kv flags have no effect");
   }
@@ -94,6 +110,7 @@ void register_eval(CLI::App& app, int* exit_code) {
   add_flag_value(*command, "-f,--file", flags->file, "text file, - for standard input");
   add_flag_value(*command, "--prefix", flags->n_prefix,
                  "tokens that are the prompt: the cache is evicted after them, the rest scored");
+  add_flag_value(*command, "--score", flags->n_score, "tokens to score at most, 0: all");
   command->add_flag("--token-nll", flags->token_nll, "with --json: the value of every token");
   command->add_flag("--json", flags->json, "JSON instead of text");
   add_kv_flags(*command, flags->kv);

@@ -74,16 +74,16 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
 
 Status pin_system(int64_t n_system, CacheConfig* config) {
   if (n_system == 0) {
-    return Status::usage("--kv-pin is \"system\", the prompt has no system part: it goes with a "
-                         "chat template only");
+    return Status::usage(
+        "--kv-pin is \"system\", the prompt has no system part: it goes with a "
+        "chat template only");
   }
   config->protection.pins.push_back({0, n_system});
   return CachePlan::make(*config).status();
 }
 
-nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
-                               const CacheConfig& cache, const GenerateResult& r,
-                               double load_ms) {
+nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const CacheConfig& cache,
+                               const GenerateResult& r, double load_ms) {
   nlohmann::ordered_json kv = describe(f.kv, cache);
   kv.update({{"entries", r.kv_entries},
              {"over_budget", r.kv_over_budget},
@@ -108,7 +108,8 @@ nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
         {"decode_by_1000", r.answer.decode_ms_by_1000}}},
       {"tokens_per_second",
        {{"prefill", r.prefill_ms > 0 ? 1000.0 * r.prompt_tokens / r.prefill_ms : 0.0},
-        {"decode", r.answer.decode_steps > 0 ? 1000.0 * r.answer.decode_steps / r.answer.decode_ms : 0.0}}},
+        {"decode",
+         r.answer.decode_steps > 0 ? 1000.0 * r.answer.decode_steps / r.answer.decode_ms : 0.0}}},
       {"memory", {{"peak_rss_bytes", peak_rss_bytes()}}},
       {"model", {{"family", model.family().arch}, {"path", model.path()}}},
   };

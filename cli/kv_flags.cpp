@@ -158,10 +158,10 @@ Status set_selection(const KvFlags& flags, CacheConfig* config) {
                                                              {"q8_0", StorageType::q8_0},
                                                              {"q4_0", StorageType::q4_0}}));
   if (flags.positions.empty()) return {};
-  RESTKV_ASSIGN_OR_RETURN(config->positions,
-                          choose<KeyPositions>("--kv-positions", flags.positions,
-                                               {{"original", KeyPositions::original},
-                                                {"cache", KeyPositions::cache}}));
+  RESTKV_ASSIGN_OR_RETURN(
+      config->positions,
+      choose<KeyPositions>("--kv-positions", flags.positions,
+                           {{"original", KeyPositions::original}, {"cache", KeyPositions::cache}}));
   return {};
 }
 
@@ -239,7 +239,10 @@ Result<CacheConfig> cache_config(const KvFlags& flags) {
     return Status::capacity("--kv-budget-mib is " + std::to_string(flags.budget_mib) +
                             ", allowed: 1 to " + std::to_string(int64_t{1} << 30));
   }
-  RESTKV_RETURN_IF_ERROR(CachePlan::make(config).status());
+  // With --kv-budget-mib the budget is known once the model is: fit_budget() checks it then.
+  CacheConfig checked = config;
+  if (flags.budget_mib > 0) checked.budget = INT32_MAX / 4;
+  RESTKV_RETURN_IF_ERROR(CachePlan::make(checked).status());
   return config;
 }
 

@@ -29,9 +29,8 @@ struct Samples {
 Status sample(const Model& model, Compute& compute, const std::vector<int32_t>& prompt,
               std::span<const std::shared_ptr<const CachePlan>> plans,
               std::vector<Samples>* samples) {
-  RESTKV_ASSIGN_OR_RETURN(
-      const PrefillResult result,
-      prefill(model, compute, {.tokens = prompt}, plans, std::make_shared<KvMeter>()));
+  RESTKV_ASSIGN_OR_RETURN(const PrefillResult result, prefill(model, compute, {.tokens = prompt},
+                                                              plans, std::make_shared<KvMeter>()));
   const double reading_ms = result.read.total_ms - result.read.eviction_ms;
   for (size_t i = 0; i < plans.size(); ++i) {
     const Sequence& sequence = result.sequences[i];

@@ -90,8 +90,8 @@ int64_t token_limit(const AnswerOptions& options, int64_t n_read) {
 
 class Answer {
  public:
-  Answer(const Model& model, const Compute& compute, const AnswerOptions& options,
-         Session* session, Sampler* sampler)
+  Answer(const Model& model, const Compute& compute, const AnswerOptions& options, Session* session,
+         Sampler* sampler)
       : model_(model),
         compute_(compute),
         options_(options),
@@ -105,8 +105,7 @@ class Answer {
     const int64_t limit = token_limit(options_, session_->n_token());
     for (int64_t i = 0; i < limit && result_.finish_reason.empty(); ++i) {
       if (i > 0) RESTKV_RETURN_IF_ERROR(step());
-      result_.finish_reason =
-          compute_.cancelled() ? "interrupted" : take_token(session_->logits());
+      result_.finish_reason = compute_.cancelled() ? "interrupted" : take_token(session_->logits());
       if (i == 0) result_.first_token_ms = ms_since(start);
     }
     if (result_.finish_reason.empty()) result_.finish_reason = "length";

@@ -25,10 +25,10 @@ struct AnswerOptions {
 struct AnswerResult {
   std::string text;
   std::vector<int32_t> tokens;
-  std::string finish_reason;    // stop, length, interrupted
-  int64_t decode_steps = 0;     // the first so many tokens are in the session's cache
-  double first_token_ms = 0;    // since `start`
-  double decode_ms = 0;         // of the steps
+  std::string finish_reason;  // stop, length, interrupted
+  int64_t decode_steps = 0;   // the first so many tokens are in the session's cache
+  double first_token_ms = 0;  // since `start`
+  double decode_ms = 0;       // of the steps
   // The same by the thousand tokens, so that a slow-down over a long answer shows.
   std::vector<double> decode_ms_by_1000;
 };

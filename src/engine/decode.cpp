@@ -29,10 +29,10 @@ void store(const GraphBuild& b, const LayerCache& layer, ggml_tensor* k, bool is
   };
   const ggml_type type = ggml_type_of(layer.type());
   if (type == GGML_TYPE_F16 && layer.is_uniform() && per_kv == 1) {
-    b.expand(ggml_cpy(
-        b.ctx, ggml_reshape_2d(b.ctx, ggml_cont(b.ctx, k), d, n_kv),
-        b.wrap_strided(type, row(0), d, n_kv, 1, layer.capacity(0) * layer.row_bytes(),
-                       n_kv * layer.capacity(0) * layer.row_bytes())));
+    b.expand(
+        ggml_cpy(b.ctx, ggml_reshape_2d(b.ctx, ggml_cont(b.ctx, k), d, n_kv),
+                 b.wrap_strided(type, row(0), d, n_kv, 1, layer.capacity(0) * layer.row_bytes(),
+                                n_kv * layer.capacity(0) * layer.row_bytes())));
     return;
   }
   for (int32_t h = 0; h < layer.n_head(); ++h) {
@@ -125,8 +125,7 @@ class Step {
       out = attend_heads(b, sequence, layer, q, {0, layer.n_head(), 0, n_q});
     } else {
       for (int32_t h = 0; h < layer.n_head(); ++h) {
-        ggml_tensor* part =
-            attend_heads(b, sequence, layer, q, {h, 1, h * per_head, per_head});
+        ggml_tensor* part = attend_heads(b, sequence, layer, q, {h, 1, h * per_head, per_head});
         out = out == nullptr ? part : ggml_concat(b.ctx, out, part, 1);
       }
     }
@@ -159,9 +158,9 @@ class Step {
   // q [1][n_head][head_dim] to the log's next row.
   void write_query(const GraphBuild& b, QueryLog* log, ggml_tensor* q) const {
     const size_t head = log->head_stride() * sizeof(float);
-    b.expand(ggml_cpy(b.ctx, q,
-                      b.wrap_strided(GGML_TYPE_F32, log->slot(0), q->ne[0], q->ne[1], 1, head,
-                                     head * q->ne[1])));
+    b.expand(ggml_cpy(
+        b.ctx, q,
+        b.wrap_strided(GGML_TYPE_F32, log->slot(0), q->ne[0], q->ne[1], 1, head, head * q->ne[1])));
   }
 
   struct Heads {
@@ -187,9 +186,9 @@ class Step {
     } else {
       keys = entries(layer.k_row(heads.cached, 0));
     }
-    ggml_tensor* out =
-        ggml_flash_attn_ext(b.ctx, ggml_permute(b.ctx, part, 0, 2, 1, 3), keys,
-                            entries(layer.v_row(heads.cached, 0)), /*mask=*/nullptr, model_.attention_scale().logits, 0, 0);
+    ggml_tensor* out = ggml_flash_attn_ext(b.ctx, ggml_permute(b.ctx, part, 0, 2, 1, 3), keys,
+                                           entries(layer.v_row(heads.cached, 0)), /*mask=*/nullptr,
+                                           model_.attention_scale().logits, 0, 0);
     ggml_prec_set_acc(out, GGML_PREC_F32);
     return out;
   }
@@ -212,7 +211,8 @@ Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
     return Status::usage("there is nothing to follow: no prompt has been read");
   }
   const bool counted = plan.repeats() && plan.schedule.kind == Schedule::Kind::decode;
-  const int32_t more = counted ? static_cast<int32_t>(plan.schedule.every) : kGrowth;
+  const int32_t more =
+      static_cast<int32_t>(counted ? std::min(plan.schedule.every, kMaxRoom) : kGrowth);
   int32_t longest = 0;
   for (LayerCache& layer : sequence->cache.layers) {
     if (!layer.has_room()) RESTKV_RETURN_IF_ERROR(layer.reserve(more, sequence->cache.meter));
@@ -240,8 +240,8 @@ Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> 
   }
   logits->resize(slots.size() * model.hparams().n_vocab);
   Step step(model, slots);
-  Status status = compute.run(step.count_nodes(),
-                              [&](const GraphBuild& b) { step.build(b, logits->data()); });
+  Status status =
+      compute.run(step.count_nodes(), [&](const GraphBuild& b) { step.build(b, logits->data()); });
   if (status.ok()) status = check_logits(model, *logits);
   for (const DecodeSlot& slot : slots) {
     KvCache& cache = slot.sequence->cache;

@@ -83,8 +83,7 @@ class Choosing {
   }
 
   Result<LayerChoice> run() {
-    const bool untouched =
-        !plan_.config.strict && !plan_.policy->applies_to_layer(layer_.layer);
+    const bool untouched = !plan_.config.strict && !plan_.policy->applies_to_layer(layer_.layer);
     if (!plan_.evicts(layer_.n_seen) || untouched) {
       keep_all();
       return std::move(choice_);
@@ -149,7 +148,8 @@ class Choosing {
   }
 
   // The forced entries, and those of the first n_sink that the policy has kept, as far as there is
-  // room for both: pinned entries push others out first. Where nothing is forced, nothing is pushed.
+  // room for both: pinned entries push others out first. Where nothing is forced, nothing is
+  // pushed.
   std::vector<int32_t> with_sinks(int64_t n_sink, const std::vector<int32_t>& kept) const {
     std::vector<int32_t> forced = forced_[0];
     if (forced.empty()) return forced;
@@ -164,8 +164,8 @@ class Choosing {
   // A budget that an error names is this layer's share where layers differ.
   Status of_layer(const Status& status) const {
     if (status.ok() || plan_.layer_budget.kind == LayerBudget::Kind::uniform) return status;
-    return Status(status.kind(), "layer " + std::to_string(layer_.layer) + "'s share of the budget: " +
-                                     status.message());
+    return Status(status.kind(), "layer " + std::to_string(layer_.layer) +
+                                     "'s share of the budget: " + status.message());
   }
 
   static Status too_much_protected(size_t n_forced, size_t n_kept) {
@@ -179,9 +179,8 @@ class Choosing {
     std::vector<Status> status(n_store_);
     if (plan_.traits.state_per_entry > 0) state_.resize(n_store_);
     choice_.merged_values.resize(choice_.kept.size());
-    parallel_for(n_threads_, n_store_, [&](int64_t s) {
-      status[s] = score_group(static_cast<int32_t>(s));
-    });
+    parallel_for(n_threads_, n_store_,
+                 [&](int64_t s) { status[s] = score_group(static_cast<int32_t>(s)); });
     for (const Status& s : status)
       RESTKV_RETURN_IF_ERROR(s);
     if (plan_.traits.vote == VotePoint::layer) return select_together();
@@ -248,16 +247,16 @@ class Choosing {
 
   Status select_together() {
     const GroupScores joined = join_groups(groups_);
-    const std::vector<float> row = vote_and_smooth(
-        joined, VotePoint::layer, Granularity::kv_head, plan_.config.selection.vote);
+    const std::vector<float> row = vote_and_smooth(joined, VotePoint::layer, Granularity::kv_head,
+                                                   plan_.config.selection.vote);
     const HeadScores head{row, layer_.keys[0].n_row, forced_[0]};
     return select(std::vector<HeadScores>(choice_.kept.size(), head));
   }
 
   Status select(const std::vector<HeadScores>& heads) {
-    RESTKV_ASSIGN_OR_RETURN(const std::vector<int64_t> counts,
-                            split_heads(plan_.head_budget, heads, n_keep_, layer_.layer,
-                                        plan_.config.strict));
+    RESTKV_ASSIGN_OR_RETURN(
+        const std::vector<int64_t> counts,
+        split_heads(plan_.head_budget, heads, n_keep_, layer_.layer, plan_.config.strict));
     for (size_t c = 0; c < heads.size(); ++c) {
       const int64_t n_scored = static_cast<int64_t>(heads[c].scores.size());
       if (static_cast<int64_t>(heads[c].forced.size()) > counts[c]) {
@@ -265,8 +264,7 @@ class Choosing {
       }
       choice_.kept[c] =
           select_entries(heads[c].scores, counts[c], heads[c].n_entry, heads[c].forced);
-      const int64_t expected =
-          std::min(counts[c], n_scored) + heads[c].n_entry - n_scored;
+      const int64_t expected = std::min(counts[c], n_scored) + heads[c].n_entry - n_scored;
       if (static_cast<int64_t>(choice_.kept[c].size()) != expected) {
         return Status::runtime("layer " + std::to_string(layer_.layer) + ", head " +
                                std::to_string(c) + " kept " +

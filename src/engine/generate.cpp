@@ -25,7 +25,8 @@ Status check_request(const GenerateRequest& request) {
   if (n_prompt == 0) return Status::usage("the prompt is empty, it must have at least one token");
   if (request.answer.n_ctx > 0 && n_prompt > request.answer.n_ctx) {
     return Status::capacity("the prompt has " + std::to_string(n_prompt) +
-                            " tokens, the context (-c) holds " + std::to_string(request.answer.n_ctx));
+                            " tokens, the context (-c) holds " +
+                            std::to_string(request.answer.n_ctx));
   }
   if (n_prompt > INT32_MAX / 2) {
     return Status::capacity("the prompt has " + std::to_string(n_prompt) + " tokens, at most " +

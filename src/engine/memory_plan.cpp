@@ -49,7 +49,8 @@ size_t kept_entries(const CachePlan& plan, const HParams& hp, int32_t layer, siz
   if (plan.head_budget.kind == HeadBudget::Kind::table) {
     const std::vector<int64_t>& caps = plan.head_budget.table[layer];
     past = std::accumulate(caps.begin(), caps.end(), int64_t{0}) /
-               static_cast<int64_t>(std::max<size_t>(1, caps.size())) + 1;
+               static_cast<int64_t>(std::max<size_t>(1, caps.size())) +
+           1;
   }
   const int64_t room = plan.schedule.kind == Schedule::Kind::decode ? plan.schedule.every : 0;
   return std::min<size_t>(past + window, n_row) + room;

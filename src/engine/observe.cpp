@@ -8,7 +8,7 @@
 namespace restkv {
 namespace {
 
-constexpr int64_t kSkipped = 4;        // tokens whose queries say nothing of later ones
+constexpr int64_t kSkipped = 4;  // tokens whose queries say nothing of later ones
 constexpr int64_t kNextPositions = 512;
 
 bool looks_at_queries(const CachePlan& plan) {

@@ -97,7 +97,8 @@ Status CachePlan::check_model(const HParams& hp) const {
   }
   for (size_t l = 0; l < head_budget.table.size(); ++l) {
     const size_t n = head_budget.table[l].size();
-    if (n == hp.n_head || (n == hp.n_head_kv && n_cached_head(hp) == int64_t{hp.n_head_kv})) continue;
+    if (n == hp.n_head || (n == hp.n_head_kv && n_cached_head(hp) == int64_t{hp.n_head_kv}))
+      continue;
     return Status::usage("row " + std::to_string(l) + " of the --kv-head-budget table has " +
                          std::to_string(n) + " heads, the model has " + std::to_string(hp.n_head) +
                          " query and " + std::to_string(hp.n_head_kv) + " KV heads");

@@ -30,9 +30,7 @@ struct CachePlan {
   // Whether a cache of a sequence of n_seen tokens is cut. n_seen counts evicted ones.
   bool evicts(int64_t n_seen) const { return !traits.keeps_all && n_seen > config.budget; }
   // Whether it is cut again after the first prompt, so that queries must be remembered.
-  bool repeats() const {
-    return !traits.keeps_all && schedule.kind != Schedule::Kind::prompt;
-  }
+  bool repeats() const { return !traits.keeps_all && schedule.kind != Schedule::Kind::prompt; }
   bool needs(Statistic statistic) const { return has(traits.needs, statistic); }
   bool rotates_when_read() const { return positions == KeyPositions::cache; }
   // Entries that are protected as the window; policies that look at positions have none to spare.

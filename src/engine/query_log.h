@@ -61,7 +61,7 @@ class QueryLog {
   bool all_since_ = false;
   std::vector<float> data_;  // [n_head][capacity][head_dim]
   int64_t capacity_ = 0;
-  int64_t n_ = 0;      // committed rows
+  int64_t n_ = 0;  // committed rows
   int64_t n_since_ = 0;
   int64_t first_new_ = 0;  // first_kept() of the last make_room()
 };

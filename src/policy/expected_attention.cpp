@@ -40,10 +40,7 @@ void softmax(std::span<double> row) {
 class Scoring {
  public:
   Scoring(const Observation& group, int64_t n_sink)
-      : group_(group),
-        n_sink_(std::min(n_sink, group.n_entry())),
-        d_(group.keys.n_col),
-        row_(d_) {}
+      : group_(group), n_sink_(std::min(n_sink, group.n_entry())), d_(group.keys.n_col), row_(d_) {}
 
   void run(GroupScores* scores) {
     const int64_t n = group_.n_entry();

@@ -19,6 +19,12 @@ ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
 
 }  // namespace
 
-const Family kLlama{"llama", "Llama 2, Llama 3, Mistral, SmolLM2", RopePairs::neighbours, false, tensors, embedding_scale, layer};
+const Family kLlama{"llama",
+                    "Llama 2, Llama 3, Mistral, SmolLM2",
+                    RopePairs::neighbours,
+                    false,
+                    tensors,
+                    embedding_scale,
+                    layer};
 
 }  // namespace restkv

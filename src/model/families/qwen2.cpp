@@ -19,6 +19,7 @@ ggml_tensor* layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
 
 }  // namespace
 
-const Family kQwen2{"qwen2", "Qwen2, Qwen2.5", RopePairs::halves, false, tensors, embedding_scale, layer};
+const Family kQwen2{"qwen2", "Qwen2, Qwen2.5", RopePairs::halves, false, tensors, embedding_scale,
+                    layer};
 
 }  // namespace restkv

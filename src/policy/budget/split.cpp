@@ -65,8 +65,8 @@ Result<std::vector<int64_t>> split_heads(const HeadBudget& split, std::span<cons
     if (shares[h] >= n_forced) continue;
     return Status::capacity(
         "head " + std::to_string(h) + " of layer " + std::to_string(layer) + " would keep " +
-        std::to_string(shares[h]) + " entries before its window, it must keep its " +
-        std::to_string(n_forced) + " protected ones (--kv-sink, --kv-pin, the policy's own)");
+        std::to_string(shares[h]) + " entries before its window, it must keep the " +
+        std::to_string(n_forced) + " that --kv-sink, --kv-pin or the policy protect");
   }
   return shares;
 }

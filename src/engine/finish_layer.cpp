@@ -1,0 +1,152 @@
+#include "engine/finish_layer.h"
+
+#include <algorithm>
+
+#include "engine/evict.h"
+#include "engine/observe.h"
+
+namespace restkv {
+namespace {
+
+class FinishedLayer {
+ public:
+  explicit FinishedLayer(const ReadState& state) : state_(state), hp_(state.model.hparams()) {}
+
+  Status run(uint32_t l, bool cuts, const QueryMoments& moments, Sequence* sequence) {
+    const CachePlan& plan = *sequence->plan;
+    LayerMemory& memory = sequence->memory[l];
+    const bool cut = cuts && plan.evicts(state_.n_seen());
+    std::vector<std::vector<int32_t>> positions = entry_positions(l, *sequence);
+    LayerChoice choice;
+    if (cut) {
+      RESTKV_ASSIGN_OR_RETURN(choice, choose(l, positions, moments, sequence));
+      memory.entry_state = std::move(choice.entry_state);
+    } else {
+      keep_all(plan, &choice);
+    }
+    RESTKV_ASSIGN_OR_RETURN(LayerCache compacted, compact(l, choice, positions, *sequence));
+    if (state_.fresh) {
+      sequence->cache.layers.push_back(std::move(compacted));
+    } else {
+      sequence->cache.layers[l] = std::move(compacted);
+    }
+    remember(plan, cut, &memory);
+    return {};
+  }
+
+ private:
+  // [n_store] original positions of all entries; the heads of a first prompt share one list.
+  std::vector<std::vector<int32_t>> entry_positions(uint32_t l, const Sequence& sequence) const {
+    if (state_.fresh) return {state_.positions};
+    std::vector<std::vector<int32_t>> positions(state_.scratch.n_store());
+    for (int32_t s = 0; s < state_.scratch.n_store(); ++s) {
+      const auto old = sequence.cache.layers[l].positions(s);
+      positions[s].assign(old.begin(), old.end());
+      positions[s].insert(positions[s].end(), state_.positions.begin(), state_.positions.end());
+    }
+    return positions;
+  }
+
+  void keep_all(const CachePlan& plan, LayerChoice* choice) const {
+    const int32_t n_cached = state_.fresh ? plan.n_cached_head(hp_) : state_.scratch.n_store();
+    const int32_t per_store = n_cached / state_.scratch.n_store();
+    choice->kept.resize(n_cached);
+    for (int32_t c = 0; c < n_cached; ++c) {
+      choice->kept[c].resize(state_.scratch.n_old(c / per_store) + state_.n_token);
+      for (size_t i = 0; i < choice->kept[c].size(); ++i)
+        choice->kept[c][i] = static_cast<int32_t>(i);
+    }
+  }
+
+  Result<LayerChoice> choose(uint32_t l, const std::vector<std::vector<int32_t>>& positions,
+                             const QueryMoments& moments, Sequence* sequence) {
+    LayerView view;
+    for (int32_t store = 0; store < state_.scratch.n_store(); ++store) {
+      view.keys.push_back(state_.scratch.keys(store));
+      view.values.push_back(state_.scratch.values(store));
+      view.positions.push_back(positions[state_.fresh ? 0 : store]);
+    }
+    LayerStatistics statistics;
+    const LayerStatistics::Source source{.layer = static_cast<int32_t>(l),
+                                         .n_seen = state_.n_seen(),
+                                         .log = state_.turns_to_index ? state_.raw : state_.rotated,
+                                         .by_index = state_.turns_to_index,
+                                         .moments = &moments};
+    RESTKV_RETURN_IF_ERROR(statistics.fill(state_.model, state_.compute, source, sequence, &view));
+    return choose_entries(*sequence->plan, view, state_.compute.n_threads());
+  }
+
+  // The kept entries as a layer of the cache: old ones as they are stored there, new ones from the
+  // scratch.
+  Result<LayerCache> compact(uint32_t l, const LayerChoice& choice,
+                             const std::vector<std::vector<int32_t>>& positions,
+                             const Sequence& sequence) const {
+    const CachePlan& plan = *sequence.plan;
+    const bool counts_decoded = plan.schedule.kind == Schedule::Kind::decode && plan.repeats();
+    const int64_t room = counts_decoded ? std::min(plan.schedule.every, kMaxRoom) : 0;
+    std::vector<int32_t> capacity;
+    for (const auto& entries : choice.kept)
+      capacity.push_back(static_cast<int32_t>(entries.size() + room));
+    RESTKV_ASSIGN_OR_RETURN(LayerCache cache,
+                            LayerCache::allocate(capacity, static_cast<int32_t>(hp_.head_dim),
+                                                 plan.config.type, sequence.cache.meter));
+    const int32_t per_store = cache.n_head() / state_.scratch.n_store();
+    for (int32_t c = 0; c < cache.n_head(); ++c) {
+      const int32_t s = c / per_store;
+      const auto n_old = static_cast<int32_t>(state_.scratch.n_old(s));
+      std::vector<int32_t> old, fresh, fresh_positions;
+      for (const int32_t entry : choice.kept[c]) {
+        if (entry < n_old) {
+          old.push_back(entry);
+        } else {
+          fresh.push_back(entry - n_old);
+          fresh_positions.push_back(positions[state_.fresh ? 0 : s][entry]);
+        }
+      }
+      if (!old.empty()) cache.append_entries(c, sequence.cache.layers[l], s, old);
+      cache.append_rows(c, state_.scratch.new_keys(s, plan.rotates_when_read()),
+                        state_.scratch.new_values(s), fresh, fresh_positions);
+      if (!choice.merged_values.empty() && !choice.merged_values[c].empty()) {
+        replace_values(choice.merged_values[c], choice.kept[c], c, &cache);
+      }
+    }
+    return cache;
+  }
+
+  void replace_values(const std::vector<float>& merged, const std::vector<int32_t>& kept,
+                      int32_t head, LayerCache* cache) const {
+    const int64_t d = hp_.head_dim;
+    std::vector<float> rows;
+    for (const int32_t entry : kept)
+      rows.insert(rows.end(), merged.begin() + entry * d, merged.begin() + (entry + 1) * d);
+    cache->replace_values(head,
+                          {rows.data(), ElementType::f32, static_cast<int64_t>(kept.size()), d, d});
+  }
+
+  // The part of the logs that later evictions of this sequence will look at.
+  void remember(const CachePlan& plan, bool cut, LayerMemory* memory) {
+    if (!plan.repeats()) return;
+    const bool folded = plan.needs(Statistic::query_moments);
+    if (state_.fresh) {
+      memory->rotated = rotated_log(plan, hp_, false);
+      memory->raw = raw_log(plan, hp_, false);
+      cut ? memory->rotated.adopt_last(*state_.rotated) : memory->rotated.adopt(*state_.rotated);
+      cut || folded ? memory->raw.adopt_last(*state_.raw) : memory->raw.adopt(*state_.raw);
+      return;
+    }
+    if (cut) memory->rotated.mark();
+    if (cut || folded) memory->raw.mark();
+  }
+
+  const ReadState& state_;
+  const HParams& hp_;
+};
+
+}  // namespace
+
+Status finish_layer(const ReadState& state, uint32_t l, bool cuts, const QueryMoments& moments,
+                    Sequence* sequence) {
+  return FinishedLayer(state).run(l, cuts, moments, sequence);
+}
+
+}  // namespace restkv

@@ -1,0 +1,47 @@
+// Attention while tokens are read: turns queries and keys to their positions, stores keys and
+// values in the layer's scratch, writes down the queries that a log keeps, and attends.
+//
+// Thread safety: none; one graph at a time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/read_state.h"
+
+namespace restkv {
+
+class ReadAttention {
+ public:
+  explicit ReadAttention(ReadState& state)
+      : state_(state), hp_(state.model.hparams()), scale_(state.model.attention_scale()) {}
+
+  // Before the graph of a chunk, once its layer's scratch has been laid out.
+  void begin_chunk(int64_t first, int64_t n);
+  // Nodes and leaves that attend() adds, generously.
+  size_t count_nodes() const { return 32 * static_cast<size_t>(state_.scratch.n_store()); }
+  // Of tokens first .. first + n; `raw` before RoPE. Returns [n][n_head * head_dim]. The graph's
+  // leaves point into this object until the next call.
+  ggml_tensor* attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw);
+
+ private:
+  Qkv rotate(const GraphContext& g, const Qkv& raw, ggml_tensor* positions) const;
+  Qkv part(const GraphBuild& b, const Qkv& qkv, int32_t store) const;
+  Qkv rotate_part(const GraphBuild& b, const Qkv& raw, int32_t store, int64_t first, int64_t n);
+  int64_t kv_head(int32_t store) const;
+  void store_rows(const GraphBuild& b, ggml_tensor* t, int64_t from_head, int64_t n, uint16_t* to);
+  void store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t first, int64_t n);
+  ggml_tensor* attend_store(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
+                            int32_t store, int32_t count);
+  ggml_tensor* attended(const GraphBuild& b, int64_t n) const;
+  void write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first, int64_t n);
+
+  ReadState& state_;
+  const HParams& hp_;
+  const AttentionScale scale_;
+  std::vector<int32_t> index_;     // positions of a chunk, of every store head where they differ
+  std::vector<ggml_fp16_t> mask_;  // [chunk][width]
+  std::vector<float> attended_;    // [chunk][n_head][head_dim]
+};
+
+}  // namespace restkv

@@ -1,0 +1,32 @@
+// What the parts of one reading share: the tokens' place in their sequence, and the layer's scratch
+// and logs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/compute.h"
+#include "engine/query_log.h"
+#include "engine/scratch.h"
+#include "model/model.h"
+
+namespace restkv {
+
+struct ReadState {
+  const Model& model;
+  Compute& compute;
+  int64_t n_token = 0;          // that are read
+  int64_t n_before = 0;         // that precede them
+  bool fresh = true;            // no entries precede them
+  bool turns_to_index = false;  // keys stand at their index, which may differ between heads
+  bool stores_raw = false;      // a cache wants keys before RoPE
+
+  ReadScratch scratch{};
+  std::vector<int32_t> positions{};  // of the tokens
+  // Of the layer: a sequence's own, or one that serves all sequences of a first prompt.
+  QueryLog *rotated = nullptr, *raw = nullptr;
+
+  int64_t n_seen() const { return n_before + n_token; }
+};
+
+}  // namespace restkv
