@@ -70,8 +70,9 @@ PlainDecoder::Row PlainDecoder::weight_times(const std::string& name, const Row&
   const std::vector<float> weight = plain(name + ".weight"), bias = plain(name + ".bias");
   Row y(weight.size() / x.size());
   for (size_t i = 0; i < y.size(); ++i) {
-    const Row row(weight.begin() + i * x.size(), weight.begin() + (i + 1) * x.size());
-    y[i] = dot(row.data(), x.data(), x.size()) + (bias.empty() ? 0.0 : bias[i]);
+    y[i] = bias.empty() ? 0.0 : bias[i];
+    for (size_t j = 0; j < x.size(); ++j)
+      y[i] += static_cast<double>(weight[i * x.size() + j]) * x[j];
   }
   return y;
 }
