@@ -16,7 +16,7 @@ struct EvictionFlags {
   KvFlags kv;
   std::string file = "-";
   std::vector<int64_t> prompt_tokens{4096};
-  std::vector<std::string> policies{"rest-kv", "snapkv"};
+  std::vector<std::string> policies;  // empty: --kv-policy alone
   int n_repeat = 3;
   bool json = false;
 };
@@ -62,10 +62,19 @@ Status check(const EvictionFlags& f) {
 // --policies: names, each with the other --kv flags as they are given.
 Result<std::vector<CacheConfig>> configs_of(const EvictionFlags& f) {
   std::vector<CacheConfig> configs;
-  for (const std::string& name : f.policies) {
+  if (pins_system(f.kv)) {
+    return Status::usage("--kv-pin is \"system\", a plain text has no system part");
+  }
+  RESTKV_RETURN_IF_ERROR(cache_config(f.kv).status());
+  const std::vector<std::string> alone{f.kv.config.policy.name};
+  for (const std::string& name : f.policies.empty() ? alone : f.policies) {
     KvFlags kv = f.kv;
     kv.config.policy.name = name;
     RESTKV_ASSIGN_OR_RETURN(configs.emplace_back(), cache_config(kv));
+    const std::optional<Schedule>& schedule = configs.back().schedule;
+    if (schedule && schedule->kind == Schedule::Kind::chunk) {
+      return Status::usage("--kv-schedule counts chunks, here all policies judge one reading");
+    }
   }
   return configs;
 }
@@ -101,9 +110,8 @@ void register_bench(CLI::App& app, int* exit_code) {
   command->add_option("--prompt-tokens", flags->prompt_tokens, "lengths, apart by commas")
       ->delimiter(',')
       ->capture_default_str();
-  command->add_option("--policies", flags->policies, "names, apart by commas")
-      ->delimiter(',')
-      ->capture_default_str();
+  command->add_option("--policies", flags->policies, "names, apart by commas (--kv-policy)")
+      ->delimiter(',');
   add_flag_value(*command, "--repeat", flags->n_repeat, "repetitions; medians are printed");
   command->add_flag("--json", flags->json, "JSON instead of a table");
   add_kv_flags(*command, flags->kv);

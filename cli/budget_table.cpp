@@ -34,6 +34,7 @@ Result<std::vector<int64_t>> parse_line(std::string line, const std::string& whe
 }  // namespace
 
 Result<std::vector<std::vector<int64_t>>> read_budget_table(const std::string& path) {
+  if (path.empty()) return Status::usage("table: names no file, it must be table:FILE");
   RESTKV_ASSIGN_OR_RETURN(const std::string text, read_text(path));
   std::istringstream lines(text);
   std::vector<std::vector<int64_t>> table;

@@ -27,18 +27,19 @@ struct ChatFlags {
 // behind it.
 class Chat {
  public:
-  Chat(const ChatFlags& flags, const Model& model, Compute& compute)
-      : flags_(flags), model_(model), compute_(compute), asks_(isatty(STDIN_FILENO) != 0) {}
+  Chat(const ChatFlags& flags, std::string document, const Model& model, Compute& compute)
+      : flags_(flags),
+        model_(model),
+        compute_(compute),
+        asks_(isatty(STDIN_FILENO) != 0),
+        document_(std::move(document)) {}
 
   Result<int> run() {
     RESTKV_RETURN_IF_ERROR(read_answer_flags(flags_.answer, &options_, &sampling_));
     RESTKV_ASSIGN_OR_RETURN(config_, cache_config(flags_.kv));
     RESTKV_RETURN_IF_ERROR(fit_budget(flags_.kv, model_.hparams(), &config_));
     if (!config_.schedule) config_.schedule = default_schedule();
-    RESTKV_ASSIGN_OR_RETURN(sampler_, Sampler::create(sampling_, model_.tokenizer()));
-    if (!flags_.file.empty()) {
-      RESTKV_ASSIGN_OR_RETURN(document_, read_text(flags_.file));
-    }
+    RESTKV_RETURN_IF_ERROR(Sampler::create(sampling_, model_.tokenizer()).status());
     if (!flags_.system.empty()) messages_.push_back({"system", flags_.system});
     if (!flags_.json) {
       options_.on_text = [&](std::string_view piece) { std::cout << piece << std::flush; };
@@ -66,11 +67,13 @@ class Chat {
 
   // False when it was interrupted while reading, which leaves nothing to go on from.
   Result<bool> turn(const std::string& line) {
-    if (!is_valid_utf8(line)) return Status::usage("a line of standard input is not valid UTF-8");
+    if (!is_valid_utf8(line)) return Status::model("a line of standard input is not valid UTF-8");
     begin_interruptible();
     const auto start = std::chrono::steady_clock::now();
+    RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> more, turn_tokens(line));
     std::vector<int32_t> ids = std::move(unread_);
-    RESTKV_RETURN_IF_ERROR(append_turn(line, &ids));
+    ids.insert(ids.end(), more.begin(), more.end());
+    RESTKV_RETURN_IF_ERROR(check_length(static_cast<int64_t>(ids.size())));
     ProgressLine progress;
     const Status read = session_->read(
         {.tokens = ids, .on_progress = [&](const PrefillProgress& p) { progress.prefill(p); }});
@@ -80,14 +83,16 @@ class Chat {
       warn("interrupted while reading");
       return false;
     }
-    sampler_->accept_prompt(ids);
+    // A grammar describes one answer.
+    RESTKV_ASSIGN_OR_RETURN(const auto sampler, Sampler::create(sampling_, model_.tokenizer()));
+    sampler->accept_prompt(ids);
     nlohmann::ordered_json kv = describe(flags_.kv, config_);
     kv.update({{"entries", session_->cache().n_entry()},
                {"over_budget", session_->over_budget()},
                {"bytes", session_->cache().used_bytes()}});
     RESTKV_ASSIGN_OR_RETURN(
         const AnswerResult result,
-        answer(model_, compute_, options_, session_.get(), sampler_.get(), start));
+        answer(model_, compute_, options_, session_.get(), sampler.get(), start));
     messages_.push_back({"assistant", result.text});
     unread_.assign(result.tokens.begin() + result.decode_steps, result.tokens.end());
     end_interruptible();
@@ -96,8 +101,21 @@ class Chat {
     return true;
   }
 
-  // The tokens of a user's message, behind those of `ids` that are part of the last answer.
-  Status append_turn(const std::string& line, std::vector<int32_t>* ids) {
+  Status check_length(int64_t n_new) {
+    const int64_t n_token = session_->n_token() + n_new;
+    if (options_.n_ctx > 0 && n_token > options_.n_ctx) {
+      return Status::capacity("the conversation has " + std::to_string(n_token) +
+                              " tokens, the context (-c) holds " + std::to_string(options_.n_ctx));
+    }
+    if (!warned_ && n_token > model_.hparams().n_ctx_train) {
+      warn_beyond_training("conversation", n_token, model_.hparams());
+      warned_ = true;
+    }
+    return {};
+  }
+
+  // The tokens of a user's message; the first one makes the session.
+  Result<std::vector<int32_t>> turn_tokens(const std::string& line) {
     const std::string text = document_.empty() ? line : document_ + "\n\n" + line;
     document_.clear();
     const bool first = session_ == nullptr;
@@ -105,16 +123,15 @@ class Chat {
     messages_.push_back({"user", text});
     const Tokenizer& tokenizer = model_.tokenizer();
     RESTKV_ASSIGN_OR_RETURN(
-        const std::vector<int32_t> more,
+        std::vector<int32_t> ids,
         first ? tokenizer.tokenize_chat(messages_) : tokenizer.tokenize_turn(messages_, n_known));
-    ids->insert(ids->end(), more.begin(), more.end());
-    if (!first) return {};
+    if (!first) return ids;
     if (pins_system(flags_.kv)) {
-      RESTKV_ASSIGN_OR_RETURN(const int64_t n, tokenizer.count_system_tokens(messages_, more));
-      config_.protection.pins.push_back({0, n});
+      RESTKV_ASSIGN_OR_RETURN(const int64_t n, tokenizer.count_system_tokens(messages_, ids));
+      RESTKV_RETURN_IF_ERROR(pin_system(n, &config_));
     }
     RESTKV_ASSIGN_OR_RETURN(session_, Session::create(model_, compute_, config_));
-    return {};
+    return ids;
   }
 
   // kv: the cache before the answer.
@@ -145,16 +162,26 @@ class Chat {
   AnswerOptions options_;
   SamplingOptions sampling_;
   CacheConfig config_;
-  std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Session> session_;
   std::string document_;
   std::vector<ChatMessage> messages_;
   std::vector<int32_t> unread_;  // of the last answer, drawn but not in the cache yet
+  bool warned_ = false;          // of the trained context
 };
+
+Result<std::string> read_document(const std::string& path) {
+  if (path.empty()) return std::string();
+  if (path == "-") return Status::usage("--file is -, standard input holds the conversation");
+  RESTKV_ASSIGN_OR_RETURN(std::string text, read_text(path));
+  if (text.empty()) return Status::usage(path + " is empty, there is nothing to talk about");
+  return text;
+}
 
 Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_RETURN_IF_ERROR(cache_config(f.kv).status());
+  if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
+  RESTKV_ASSIGN_OR_RETURN(std::string document, read_document(f.file));
   ProgressLine progress;
   RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
                           Model::load(model_path(f.model), [&](const char* stage) {
@@ -167,7 +194,7 @@ Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const auto compute,
                           Compute::create(engine.n_threads, begin_interruptible()));
   end_interruptible();
-  return Chat(f, *model, *compute).run();
+  return Chat(f, std::move(document), *model, *compute).run();
 }
 
 }  // namespace

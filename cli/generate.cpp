@@ -72,16 +72,6 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
   return ids;
 }
 
-Status pin_system(int64_t n_system, CacheConfig* config) {
-  if (n_system == 0) {
-    return Status::usage(
-        "--kv-pin is \"system\", the prompt has no system part: it goes with a "
-        "chat template only");
-  }
-  config->protection.pins.push_back({0, n_system});
-  return CachePlan::make(*config).status();
-}
-
 nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const CacheConfig& cache,
                                const GenerateResult& r, double load_ms) {
   nlohmann::ordered_json kv = describe(f.kv, cache);
@@ -144,6 +134,7 @@ Result<int> run(GenerateFlags& f) {
   RESTKV_RETURN_IF_ERROR(read_answer_flags(f.answer, &request.answer, &request.sampling));
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  if (!f.dump.empty()) RESTKV_RETURN_IF_ERROR(check_writable(f.dump));
   RESTKV_ASSIGN_OR_RETURN(const std::string text, prompt_text(f));
 
   ProgressLine progress;

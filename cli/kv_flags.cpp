@@ -11,6 +11,7 @@ namespace restkv::cli {
 namespace {
 
 constexpr std::string_view kTable = "table:";
+constexpr int64_t kMaxMib = int64_t{1} << 30;
 
 std::string names_of_policies() {
   std::string names;
@@ -235,13 +236,13 @@ Result<CacheConfig> cache_config(const KvFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(config.head_budget, parse_head_budget(flags));
   RESTKV_ASSIGN_OR_RETURN(config.schedule, parse_schedule(flags.schedule));
   RESTKV_RETURN_IF_ERROR(set_protection(flags, &config));
-  if (flags.budget_mib < 0 || flags.budget_mib > (int64_t{1} << 30)) {
-    return Status::capacity("--kv-budget-mib is " + std::to_string(flags.budget_mib) +
-                            ", allowed: 1 to " + std::to_string(int64_t{1} << 30));
+  if (flags.budget_mib && (*flags.budget_mib < 1 || *flags.budget_mib > kMaxMib)) {
+    return Status::capacity("--kv-budget-mib is " + std::to_string(*flags.budget_mib) +
+                            ", allowed: 1 to " + std::to_string(kMaxMib));
   }
   // With --kv-budget-mib the budget is known once the model is: fit_budget() checks it then.
   CacheConfig checked = config;
-  if (flags.budget_mib > 0) checked.budget = INT32_MAX / 4;
+  if (flags.budget_mib) checked.budget = INT32_MAX / 4;
   RESTKV_RETURN_IF_ERROR(CachePlan::make(checked).status());
   return config;
 }
@@ -250,14 +251,29 @@ bool pins_system(const KvFlags& flags) {
   return std::ranges::find(flags.pins, "system") != flags.pins.end();
 }
 
+Status pin_system(int64_t n_system, CacheConfig* config) {
+  if (n_system == 0) {
+    return Status::usage(
+        "--kv-pin is \"system\", the prompt has no system part: it goes with a "
+        "chat template only");
+  }
+  config->protection.pins.push_back({0, n_system});
+  return CachePlan::make(*config).status();
+}
+
 Status fit_budget(const KvFlags& flags, const HParams& hp, CacheConfig* config) {
-  if (flags.budget_mib == 0) return {};
+  if (!flags.budget_mib) return {};
   const bool per_query = config->selection.granularity == Granularity::query_head;
   const int64_t n_head = per_query ? hp.n_head : hp.n_head_kv;
   RESTKV_RETURN_IF_ERROR(check_storage(config->type, hp.head_dim));
   const int64_t entry = 2 * static_cast<int64_t>(storage_row_bytes(config->type, hp.head_dim));
-  config->budget = (flags.budget_mib << 20) / (entry * n_head * hp.n_layer);
-  return CachePlan::make(*config).status();
+  const int64_t all = entry * n_head * hp.n_layer;
+  config->budget = std::min<int64_t>((*flags.budget_mib << 20) / all, INT32_MAX / 4);
+  const Status status = CachePlan::make(*config).status();
+  if (status.ok()) return status;
+  return Status(status.kind(), "--kv-budget-mib " + std::to_string(*flags.budget_mib) + " holds " +
+                                   std::to_string(config->budget) +
+                                   " entries per cached head: " + status.message());
 }
 
 nlohmann::ordered_json describe(const KvFlags& flags, const CacheConfig& config) {

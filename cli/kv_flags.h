@@ -1,6 +1,7 @@
 // The --kv flags: which policy keeps what of the cache, how much, for whom, when.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace restkv::cli {
 
 struct KvFlags {
   CacheConfig config;
-  int64_t budget_mib = 0;  // 0: --kv-budget counts
+  std::optional<int64_t> budget_mib;  // instead of --kv-budget
   std::string granularity = "kv-head";
   std::string vote = "mean";
   std::string mode = "after";
@@ -35,6 +36,8 @@ Result<CacheConfig> cache_config(const KvFlags& flags);
 
 // --kv-pin system: the caller adds the span once it has tokenized the conversation.
 bool pins_system(const KvFlags& flags);
+// The span, of n_system tokens. Errors: usage (no system part), capacity (the budget).
+Status pin_system(int64_t n_system, CacheConfig* config);
 // --kv-budget-mib: the entries that so much memory holds in this model. Error: capacity.
 Status fit_budget(const KvFlags& flags, const HParams& hparams, CacheConfig* config);
 

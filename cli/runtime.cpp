@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,10 @@ std::string one_line(std::string_view message) {
     if (c == '\n' || c == '\r') c = ' ';
   }
   return text;
+}
+
+std::string draft_of(const std::string& path) {
+  return path + "." + std::to_string(getpid()) + ".tmp";
 }
 
 }  // namespace
@@ -123,8 +128,22 @@ Result<std::string> read_text(const std::string& path) {
   return content;
 }
 
+Status check_writable(const std::string& path) {
+  const std::string draft = draft_of(path);
+  struct stat info {};
+  const bool folder = stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  FILE* const file = folder ? nullptr : std::fopen(draft.c_str(), "wb");
+  if (file == nullptr) {
+    return Status::runtime("cannot write " + path + ": " +
+                           (folder ? "it is a folder" : std::strerror(errno)));
+  }
+  std::fclose(file);
+  unlink(draft.c_str());
+  return {};
+}
+
 Status write_file(const std::string& path, std::string_view content) {
-  const std::string draft = path + "." + std::to_string(getpid()) + ".tmp";
+  const std::string draft = draft_of(path);
   const auto failed = [&] {
     const std::string why = std::strerror(errno);
     unlink(draft.c_str());

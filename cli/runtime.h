@@ -54,6 +54,9 @@ Result<std::string> read_text(const std::string& path);
 // Error: runtime.
 Status write_file(const std::string& path, std::string_view content);
 
+// Whether write_file() could begin, before hours of work depend on it. Error: runtime.
+Status check_writable(const std::string& path);
+
 size_t peak_rss_bytes();
 
 // JSON to stdout; strings that are not UTF-8 are repaired with U+FFFD.

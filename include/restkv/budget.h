@@ -43,9 +43,9 @@ struct LayerSplit {
 };
 
 // Past entries a cached head of each layer keeps on average, forced ones included, [n_layer].
-// Pyramid: arXiv 2406.02069, policies.md section 4; forced entries are set aside before the split.
-// Errors: usage (a table of another number of layers), capacity (a layer whose share does not hold
-// its window and forced entries, by its number).
+// Pyramid: arXiv 2406.02069, docs/policies.md, splits over layers; forced entries are set aside
+// before the split. Errors: usage (a table of another number of layers), capacity (a layer whose
+// share does not hold its window and forced entries, by its number).
 Result<std::vector<int64_t>> split_layers(const LayerBudget& split, const LayerSplit& args);
 
 // One selecting head, as the head split and the selection see it.
@@ -58,9 +58,10 @@ struct HeadScores {
 // Past entries that each of the heads keeps, forced ones included and never more than it has,
 // [n_head]. n_keep: the layer's share for each head, of split_layers(). `layer` names the row of a
 // table. `strict`: the sum must not exceed n_head * n_keep.
-// Ada: arXiv 2407.11550, policies.md section 9, on the entries that are not forced. Table:
-// policies.md section 12; a row of one cap per query head serves KV heads by the rounded mean of
-// each group. Errors: usage (a table of another shape), capacity (a cap below the forced entries).
+// Ada: arXiv 2407.11550, docs/policies.md, splits over heads, on the entries that are not forced.
+// Table: docs/policies.md, headkv; a row of one cap per query head serves KV heads by the rounded
+// mean of each group. Errors: usage (a table of another shape), capacity (a cap below the forced
+// entries).
 Result<std::vector<int64_t>> split_heads(const HeadBudget& split, std::span<const HeadScores> heads,
                                          int64_t n_keep, int32_t layer, bool strict);
 

@@ -137,7 +137,7 @@ struct Observation {
   int64_t n_past() const { return keys.n_row - context.window; }
 };
 
-// How one query head's raw scores are smoothed over the entries (policies.md, pooling).
+// How one query head's raw scores are smoothed over the entries (docs/policies.md, pooling).
 struct Smoothing {
   enum class Kind { none, average, maximum, shifted_box };
   Kind kind = Kind::none;
@@ -207,7 +207,7 @@ class EvictionPolicy {
 };
 
 // Everything a user can set about a policy. Fields a policy does not know are ignored by it.
-// The defaults are the paper's runs (policies.md section 2), with smoothing kernel 21.
+// The defaults are the paper's runs (docs/policies.md, rest-kv), with smoothing kernel 21.
 struct PolicyOptions {
   std::string name = "rest-kv";
   int64_t window = 32;
@@ -251,7 +251,7 @@ struct ColumnSums {
   int64_t n_masked = 0;
 };
 // What every key receives from all queries, [n_group][n_entry]: column sums of the softmax rows
-// (policies.md section 5). A few rows exist at a time, never a matrix.
+// (docs/policies.md, h2o). A few rows exist at a time, never a matrix.
 // Error: capacity.
 Result<std::vector<float>> column_sums(const ColumnSums& args);
 
@@ -284,7 +284,7 @@ std::vector<int32_t> select_entries(std::span<const float> scores, int64_t n_kee
 std::vector<int32_t> force_entries(std::span<const int32_t> kept, std::span<const int32_t> forced);
 
 // The upper triangular R_h [head_dim][head_dim] of W_h = Q R_h, from W_h [n_embd][head_dim]
-// (row stride in elements), so that |W_h e| = |R_h e|. policies.md section 2.6.
+// (row stride in elements), so that |W_h e| = |R_h e|. docs/policies.md, rest-kv.
 // REQUIRES: row_stride >= head_dim >= 1, finite weights. Zeros are written below the diagonal.
 void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64_t row_stride,
                        float* r_h);

@@ -1,6 +1,7 @@
-// One-dimensional pooling of scores, stride 1, same length (policies.md sections 1 and 2.3).
-// Linear time whatever the kernel, by running sums that restart every `kernel` values: unlike a
-// prefix sum they never subtract, so a huge score does not drown its small neighbours.
+// One-dimensional pooling of scores, stride 1, same length (docs/policies.md, what all policies
+// share and rest-kv). Linear time whatever the kernel, by running sums that restart every `kernel`
+// values: unlike a prefix sum they never subtract, so a huge score does not drown its small
+// neighbours.
 #pragma once
 
 #include <cstdint>

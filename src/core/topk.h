@@ -8,7 +8,7 @@
 namespace restkv {
 
 // Indices of the k largest scores, ascending. Ties: the lower index wins. NaN counts as +infinity
-// (policies.md, Selection). k is clamped to 0 .. scores.size().
+// (docs/policies.md, what all policies share). k is clamped to 0 .. scores.size().
 std::vector<int32_t> top_k(std::span<const float> scores, int64_t k);
 
 }  // namespace restkv

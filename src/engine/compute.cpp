@@ -27,14 +27,17 @@ Result<std::unique_ptr<Compute>> Compute::create(int n_threads, const std::atomi
   compute->backend_.reset(ggml_backend_cpu_init());
   if (!compute->backend_) return Status::runtime("ggml has no CPU backend");
   ggml_backend_cpu_set_n_threads(compute->backend_.get(), n_threads);
-  if (cancel != nullptr) {
-    ggml_backend_cpu_set_abort_callback(
-        compute->backend_.get(),
-        [](void* flag) { return static_cast<const std::atomic<bool>*>(flag)->load(); },
-        const_cast<std::atomic<bool>*>(cancel));
-  }
+  compute->watch(cancel);
   compute->arena_.reset(ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
   return compute;
+}
+
+void Compute::watch(const std::atomic<bool>* cancel) {
+  const ggml_abort_callback stops = [](void* flag) {
+    return static_cast<const std::atomic<bool>*>(flag)->load();
+  };
+  ggml_backend_cpu_set_abort_callback(backend_.get(), cancel == nullptr ? nullptr : stops,
+                                      const_cast<std::atomic<bool>*>(cancel));
 }
 
 Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&)>& build) {

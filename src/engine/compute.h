@@ -41,10 +41,24 @@ class Compute {
   // for the arena), runtime (cancelled: cancelled() is true then).
   Status run(size_t max_nodes, const std::function<void(const GraphBuild&)>& build);
 
+  // While this lives a running graph is not stopped.
+  class Uninterrupted {
+   public:
+    explicit Uninterrupted(Compute& compute) : compute_(compute) { compute_.watch(nullptr); }
+    ~Uninterrupted() { compute_.watch(compute_.cancel_); }
+    Uninterrupted(const Uninterrupted&) = delete;
+    Uninterrupted& operator=(const Uninterrupted&) = delete;
+
+   private:
+    Compute& compute_;
+  };
+
   int n_threads() const { return n_threads_; }
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(); }
 
  private:
+  void watch(const std::atomic<bool>* cancel);
+
   int n_threads_ = 1;
   const std::atomic<bool>* cancel_ = nullptr;
   ggml_backend_ptr backend_;

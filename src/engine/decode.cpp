@@ -1,6 +1,8 @@
 #include "engine/decode.h"
 
+#include <algorithm>
 #include <deque>
+#include <new>
 
 #include "engine/prefill.h"
 #include "engine/recut.h"
@@ -46,27 +48,28 @@ struct KeysByIndex {
   const LayerCache* layer;
   const RopeTable* table;
   int32_t first;
+  std::vector<float> rows;  // [n_thread][head_dim]: no thread of a graph may run out of memory
 };
 
 // dst [n_head][n_entry][head_dim] f16. Every thread turns its share of the rows.
 void turn_keys(ggml_tensor* dst, int ith, int nth, void* userdata) {
-  const auto& keys = *static_cast<const KeysByIndex*>(userdata);
+  auto& keys = *static_cast<KeysByIndex*>(userdata);
   const int64_t d = dst->ne[0], n = dst->ne[1], n_row = n * dst->ne[2];
-  std::vector<float> row(d);
+  float* row = keys.rows.data() + ith * d;
   for (int64_t i = n_row * ith / nth; i < n_row * (ith + 1) / nth; ++i) {
     const int32_t head = keys.first + static_cast<int32_t>(i / n);
     const auto entry = static_cast<int32_t>(i % n);
-    load_stored(keys.layer->k_row(head, entry), keys.layer->type(), 1, d, row.data());
-    keys.table->rotate(entry, row.data());
-    ggml_fp32_to_fp16_row(row.data(), static_cast<ggml_fp16_t*>(dst->data) + i * d, d);
+    load_stored(keys.layer->k_row(head, entry), keys.layer->type(), 1, d, row);
+    keys.table->rotate(entry, row);
+    ggml_fp32_to_fp16_row(row, static_cast<ggml_fp16_t*>(dst->data) + i * d, d);
   }
 }
 
 // One decode step's graph.
 class Step {
  public:
-  Step(const Model& model, std::span<const DecodeSlot> slots)
-      : model_(model), hp_(model.hparams()), slots_(slots) {
+  Step(const Model& model, std::span<const DecodeSlot> slots, int n_threads)
+      : model_(model), hp_(model.hparams()), slots_(slots), n_threads_(n_threads) {
     for (const DecodeSlot& slot : slots)
       ids_.push_back(slot.token);
   }
@@ -180,9 +183,9 @@ class Step {
     };
     ggml_tensor* keys = nullptr;
     if (sequence.plan->rotates_when_read()) {
-      keys_.push_back({&layer, &sequence.rope, heads.cached});
+      keys_.push_back({&layer, &sequence.rope, heads.cached, std::vector<float>(n_threads_ * d)});
       keys = ggml_custom_4d(b.ctx, GGML_TYPE_F16, d, n, heads.n_cached, 1, nullptr, 0, turn_keys,
-                            GGML_N_TASKS_MAX, &keys_.back());
+                            n_threads_, &keys_.back());
     } else {
       keys = entries(layer.k_row(heads.cached, 0));
     }
@@ -196,11 +199,21 @@ class Step {
   const Model& model_;
   const HParams& hp_;
   std::span<const DecodeSlot> slots_;
+  int n_threads_;
   std::vector<int32_t> ids_;
   // What the graph's leaves and nodes point to while it runs.
   std::deque<std::vector<int32_t>> positions_;
   std::deque<KeysByIndex> keys_;
 };
+
+// Entries to make room for in a full layer: what is missing until it is cut, in steps; a layer that
+// nothing cuts grows by steps alone.
+int32_t growth(const CachePlan& plan, const LayerCache& layer) {
+  if (plan.room() == 0) return kGrowth;
+  const int64_t left = plan.config.budget + plan.schedule.every - layer.n_entry() / layer.n_head();
+  if (left <= 0) return kGrowth;
+  return static_cast<int32_t>(std::min(left, std::max<int64_t>(kGrowth, plan.room())));
+}
 
 Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
   const CachePlan& plan = *sequence->plan;
@@ -210,12 +223,11 @@ Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
   if (sequence->cache.layers.empty()) {
     return Status::usage("there is nothing to follow: no prompt has been read");
   }
-  const bool counted = plan.repeats() && plan.schedule.kind == Schedule::Kind::decode;
-  const int32_t more =
-      static_cast<int32_t>(counted ? std::min(plan.schedule.every, kMaxRoom) : kGrowth);
   int32_t longest = 0;
   for (LayerCache& layer : sequence->cache.layers) {
-    if (!layer.has_room()) RESTKV_RETURN_IF_ERROR(layer.reserve(more, sequence->cache.meter));
+    if (!layer.has_room()) {
+      RESTKV_RETURN_IF_ERROR(layer.reserve(growth(plan, layer), sequence->cache.meter));
+    }
     longest = std::max(longest, layer.max_count());
   }
   for (LayerMemory& memory : sequence->memory) {
@@ -224,6 +236,19 @@ Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
   }
   if (!plan.rotates_when_read()) return {};
   return sequence->rope.grow(model, compute, longest + 1);
+}
+
+Status run_step(const Model& model, Compute& compute, std::span<const DecodeSlot> slots,
+                std::vector<float>* logits) {
+  try {
+    logits->resize(slots.size() * model.hparams().n_vocab);
+    Step step(model, slots, compute.n_threads());
+    RESTKV_RETURN_IF_ERROR(compute.run(
+        step.count_nodes(), [&](const GraphBuild& b) { step.build(b, logits->data()); }));
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory for a decode step");
+  }
+  return check_logits(model, *logits);
 }
 
 }  // namespace
@@ -238,11 +263,7 @@ Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> 
       layer.append_position(cache.next_position);
     ++cache.next_position;
   }
-  logits->resize(slots.size() * model.hparams().n_vocab);
-  Step step(model, slots);
-  Status status =
-      compute.run(step.count_nodes(), [&](const GraphBuild& b) { step.build(b, logits->data()); });
-  if (status.ok()) status = check_logits(model, *logits);
+  Status status = run_step(model, compute, slots, logits);
   for (const DecodeSlot& slot : slots) {
     KvCache& cache = slot.sequence->cache;
     if (status.ok()) {
@@ -257,9 +278,12 @@ Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> 
     --cache.next_position;
   }
   RESTKV_RETURN_IF_ERROR(status);
-  for (const DecodeSlot& slot : slots)
-    RESTKV_RETURN_IF_ERROR(count_decoded(model, compute, slot.sequence));
-  return {};
+  // Each sequence's schedule goes on, also when another one's cut fails.
+  for (const DecodeSlot& slot : slots) {
+    const Status counted = count_decoded(model, compute, slot.sequence);
+    if (status.ok()) status = counted;
+  }
+  return status;
 }
 
 }  // namespace restkv

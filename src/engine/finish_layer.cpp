@@ -82,11 +82,9 @@ class FinishedLayer {
                              const std::vector<std::vector<int32_t>>& positions,
                              const Sequence& sequence) const {
     const CachePlan& plan = *sequence.plan;
-    const bool counts_decoded = plan.schedule.kind == Schedule::Kind::decode && plan.repeats();
-    const int64_t room = counts_decoded ? std::min(plan.schedule.every, kMaxRoom) : 0;
     std::vector<int32_t> capacity;
     for (const auto& entries : choice.kept)
-      capacity.push_back(static_cast<int32_t>(entries.size() + room));
+      capacity.push_back(static_cast<int32_t>(entries.size() + plan.room()));
     RESTKV_ASSIGN_OR_RETURN(LayerCache cache,
                             LayerCache::allocate(capacity, static_cast<int32_t>(hp_.head_dim),
                                                  plan.config.type, sequence.cache.meter));

@@ -52,8 +52,7 @@ size_t kept_entries(const CachePlan& plan, const HParams& hp, int32_t layer, siz
                static_cast<int64_t>(std::max<size_t>(1, caps.size())) +
            1;
   }
-  const int64_t room = plan.schedule.kind == Schedule::Kind::decode ? plan.schedule.every : 0;
-  return std::min<size_t>(past + window, n_row) + room;
+  return std::min<size_t>(past + window, n_row) + plan.room();
 }
 
 size_t cache_bytes(const CachePlan& plan, const HParams& hp, size_t n_row) {
@@ -65,12 +64,12 @@ size_t cache_bytes(const CachePlan& plan, const HParams& hp, size_t n_row) {
 
 // What later evictions remember of every layer: the last queries, or all until the next cut, and
 // the moments.
-size_t remembered_bytes(const CachePlan& plan, const HParams& hp) {
+size_t remembered_bytes(const CachePlan& plan, const HParams& hp, size_t n_row) {
   if (!plan.repeats()) return 0;
   const size_t head_rows = size_t{hp.n_head} * hp.head_dim;
-  const bool all = plan.observes_all();
-  const int64_t until_cut = std::max(plan.config.budget, plan.schedule.every);
-  const size_t n_query = 2 * plan.n_last_query() + (all ? until_cut : 0);
+  const size_t until_cut = plan.evicts(static_cast<int64_t>(n_row)) ? 0 : n_row;
+  const size_t n_query =
+      2 * plan.n_last_query() + (plan.sums_columns() ? until_cut + plan.room() : 0);
   size_t bytes = n_query * head_rows * sizeof(float);
   if (plan.needs(Statistic::query_moments)) bytes += head_rows * (hp.head_dim + 1) * sizeof(double);
   return bytes * hp.n_layer;
@@ -88,7 +87,7 @@ MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
   bool raw_keys = false, all_queries = false;
   for (const CachePlan* plan : plans) {
     memory.kv_peak_bytes += cache_bytes(*plan, hp, n_row);
-    memory.work_bytes += remembered_bytes(*plan, hp);
+    memory.work_bytes += remembered_bytes(*plan, hp, n_row);
     if (n_old > 0) n_store = plan->n_cached_head(hp);
     raw_keys = raw_keys || plan->rotates_when_read();
     all_queries = all_queries || plan->observes_all();
@@ -96,7 +95,8 @@ MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
   memory.kv_peak_bytes += n_row * n_store * half_row * 2;
   if (raw_keys) memory.kv_peak_bytes += n * n_store * half_row;
   memory.hidden_bytes = n * (hp.n_embd * sizeof(float) + sizeof(int32_t));
-  if (all_queries) memory.hidden_bytes += n * head_rows * sizeof(float);
+  // Before RoPE, and after it, where both are asked for.
+  if (all_queries) memory.hidden_bytes += n * head_rows * sizeof(float) * (raw_keys ? 2 : 1);
   const size_t chunk = std::min<size_t>(n, kMaxChunk);
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
   const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/parallel.h"
 #include "kernels/dispatch.h"
 
@@ -63,6 +64,7 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
   const int64_t d = hp.head_dim, n_new = raw.n_since();
   const QueryRows rows = raw.rows();
   const int64_t first = std::max(n_seen - n_new, kSkipped);
+  RESTKV_CHECK(first >= n_seen || rows.n_query >= n_seen - first);
   if (moments->sum.empty()) {
     moments->sum.assign(hp.n_head * d, 0.0);
     moments->outer.assign(hp.n_head * d * d, 0.0);
@@ -76,17 +78,22 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
 }
 
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, int64_t next) {
+                                      const QueryMoments& moments, std::span<const int64_t> next) {
   const HParams& hp = model.hparams();
   const int64_t d = hp.head_dim;
-  RESTKV_ASSIGN_OR_RETURN(const RopeTable table,
-                          RopeTable::range(model, compute, next, kNextPositions));
-  const std::vector<float> turn = table.mean();
+  const int64_t n_group = hp.n_head / static_cast<int64_t>(next.size());
+  RopeTable table;
+  std::vector<float> turn;
   const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
   RotatedMoments out;
   out.mean.resize(hp.n_head * d);
   out.covariance.resize(hp.n_head * d * d);
   for (int64_t h = 0; h < hp.n_head; ++h) {
+    const int64_t s = h / n_group;
+    if (h == 0 || (h % n_group == 0 && next[s] != next[s - 1])) {
+      RESTKV_ASSIGN_OR_RETURN(table, RopeTable::range(model, compute, next[s], kNextPositions));
+      turn = table.mean();
+    }
     const double* sum = moments.sum.data() + h * d;
     const double* outer = moments.outer.data() + h * d * d;
     float* mean = out.mean.data() + h * d;
@@ -116,7 +123,9 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
   view->attention_scale = model.attention_scale().logits;
   fill_queries(model, source, *sequence, view);
   if (plan.needs(Statistic::query_moments)) {
-    const int64_t next = source.by_index ? view->keys[0].n_row : source.n_seen;
+    std::vector<int64_t> next;
+    for (const RowsView& keys : view->keys)
+      next.push_back(source.by_index ? keys.n_row : source.n_seen);
     RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model, compute, *source.moments, next));
     view->query_mean = {moments_.mean.data(), {hp.n_head, hp.head_dim}};
     view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};

@@ -16,7 +16,7 @@ QueryLog rotated_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 QueryLog raw_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 
 // Adds the queries since the log's last mark(), the newest of them token n_seen - 1; those of the
-// first 4 tokens are left out (policies.md section 13).
+// first 4 tokens are left out (docs/policies.md, expected-attention).
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hparams,
                   int n_threads, QueryMoments* moments);
 
@@ -24,10 +24,10 @@ struct RotatedMoments {
   std::vector<float> mean;        // [n_head][head_dim]
   std::vector<float> covariance;  // [n_head][head_dim][head_dim]
 };
-// Mean and covariance turned by the mean rotation of the 512 positions from `next` on.
-// Errors: as Compute::run.
+// Mean and covariance turned by the mean rotation of the 512 positions from next[s] on, for the
+// query heads of store head s: heads may end at different indices. Errors: as Compute::run.
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, int64_t next);
+                                      const QueryMoments& moments, std::span<const int64_t> next);
 
 // What a plan asks to know of one layer's queries, and the memory behind it.
 class LayerStatistics {

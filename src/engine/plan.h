@@ -1,6 +1,7 @@
 // A cache configuration with its policy made and its limits checked.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -39,6 +40,13 @@ struct CachePlan {
   }
   // The first entries that always stay: the user's, or the policy's own.
   int64_t n_sink() const { return std::max(config.protection.n_sink, traits.n_sink); }
+
+  // Room for decoded tokens that a layer is given at once while a schedule counts them; more comes
+  // as it fills.
+  int64_t room() const {
+    const bool counts = repeats() && schedule.kind == Schedule::Kind::decode;
+    return counts ? std::min<int64_t>(schedule.every, 1024) : 0;
+  }
 
   // Queries that the policy looks at: this many of the last ones, or all since it last ran.
   int64_t n_last_query() const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
+#include <string>
 
 #include "engine/finish_layer.h"
 #include "engine/memory_plan.h"
@@ -189,7 +191,9 @@ class Reading {
   Status finish_layer(uint32_t l) {
     QueryMoments fresh_moments;
     QueryMoments* moments = fresh_ ? &fresh_moments : &sequences_[0]->memory[l].moments;
-    const bool folds = any([](const CachePlan& p) { return p.needs(Statistic::query_moments); });
+    const bool folds = any([&](const CachePlan& p) {
+      return p.needs(Statistic::query_moments) && (p.repeats() || p.evicts(n_seen()));
+    });
     const double folding = now_ms();
     if (folds && state_.raw->keeps_any()) {
       fold_moments(*state_.raw, n_seen(), model_.attention_scale().queries, hp_,
@@ -320,9 +324,15 @@ Result<ReadResult> extend(const Model& model, Compute& compute, const ReadReques
     touched = reading.touched();
     return result;
   };
-  auto result = read();
-  sequence->broken = touched && !result.ok();
-  return result;
+  try {
+    auto result = read();
+    sequence->broken = touched && !result.ok();
+    return result;
+  } catch (const std::bad_alloc&) {
+    sequence->broken = true;
+    return Status::capacity("no memory to read " + std::to_string(request.tokens.size()) +
+                            " tokens");
+  }
 }
 
 Result<PrefillResult> prefill(const Model& model, Compute& compute, const ReadRequest& request,
@@ -343,8 +353,13 @@ Result<PrefillResult> prefill(const Model& model, Compute& compute, const ReadRe
     }
   }
   if (together.empty() && !plans.empty()) return result;
-  Reading reading(model, compute, request, together, true);
-  RESTKV_ASSIGN_OR_RETURN(result.read, reading.run());
+  try {
+    Reading reading(model, compute, request, together, true);
+    RESTKV_ASSIGN_OR_RETURN(result.read, reading.run());
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory to read " + std::to_string(request.tokens.size()) +
+                            " tokens");
+  }
   return result;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/recut.h"
 
 #include <chrono>
+#include <new>
 #include <numeric>
 
 #include "core/parallel.h"
@@ -85,7 +86,8 @@ class CachedLayer {
   }
 
   int n_threads() const {
-    const int64_t n_row = std::max<int64_t>(plan_.n_last_query(), view_.n_since);
+    const int64_t n_row =
+        std::max<int64_t>(plan_.n_last_query(), plan_.sums_columns() ? view_.n_since : 0);
     const int64_t work = cache_.n_entry() * view_.n_group() * hp_.head_dim * n_row;
     return work < kWorthThreads ? 1 : compute_.n_threads();
   }
@@ -115,6 +117,18 @@ class CachedLayer {
   std::vector<std::vector<float>> copies_;
 };
 
+Status cut_all(const Model& model, Compute& compute, Sequence* sequence) {
+  try {
+    for (size_t l = 0; l < sequence->cache.layers.size(); ++l) {
+      CachedLayer layer(model, compute, sequence, static_cast<int32_t>(l));
+      RESTKV_RETURN_IF_ERROR(layer.cut());
+    }
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory to choose the entries that stay");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status count_decoded(const Model& model, Compute& compute, Sequence* sequence) {
@@ -127,13 +141,11 @@ Status count_decoded(const Model& model, Compute& compute, Sequence* sequence) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   sequence->n_decoded = 0;
-  for (size_t l = 0; l < sequence->cache.layers.size(); ++l) {
-    const Status status = CachedLayer(model, compute, sequence, static_cast<int32_t>(l)).cut();
-    if (!status.ok()) {
-      sequence->broken = true;
-      return status;
-    }
-  }
+  // A cut is short, and one that stops half-way would cost the whole sequence.
+  const Compute::Uninterrupted whole(compute);
+  const Status status = cut_all(model, compute, sequence);
+  sequence->broken = !status.ok();
+  RESTKV_RETURN_IF_ERROR(status);
   sequence->eviction_ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return {};
 }

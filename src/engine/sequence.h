@@ -14,9 +14,6 @@
 
 namespace restkv {
 
-// Room for decoded tokens that a cache under decode:N is given at once; more comes as it fills.
-constexpr int64_t kMaxRoom = 1024;
-
 // Sums over queries before RoPE, for their mean and covariance: [n_head][...].
 struct QueryMoments {
   int64_t n = 0;

@@ -1,4 +1,4 @@
-// Reconstruction distances of ReST-KV (arXiv 2605.08840; policies.md sections 2.1, 2.2, 2.6) and
+// Reconstruction distances of ReST-KV (arXiv 2605.08840; docs/policies.md, rest-kv) and
 // the Gram matrix behind the projection factor R_h.
 //
 // The difference of output and value is always formed before it is measured: expanding the square
@@ -52,7 +52,7 @@ struct ReconstructionKernels {
                int64_t gram_stride, double* scratch);
 };
 
-// What one entry's deletion does: a / (1 - a), kept finite for a = 1 (policies.md section 2.6).
+// What one entry's deletion does: a / (1 - a), kept finite for a = 1 (docs/policies.md, rest-kv).
 constexpr float kMinRemainder = 0x1p-24f;
 inline float odds(float weight) {
   const float remainder = 1.0f - weight;

@@ -1,5 +1,6 @@
 // Statistics of the observation window: attention rows of its queries over all keys of one KV
-// head, and what the policies derive from such rows (policies.md sections 1 and 2).
+// head, and what the policies derive from such rows (docs/policies.md, what all policies share and
+// rest-kv).
 //
 // Keys and values are converted to float tile by tile: no full float copy exists at any time.
 // Weights lie in padded rows: `stride` >= round_up(n_key, kRowAlign) floats apart, zeros beyond

@@ -1,4 +1,4 @@
-// CaM, cache merging (ICML 2024; policies.md section 10), as rest-kv's CAMKVCluster has it:
+// CaM, cache merging (ICML 2024; docs/policies.md, cam), as rest-kv's CAMKVCluster has it:
 // entries are chosen by the window's attention without pooling, and before that every value is
 // spread over the W values behind it with a probability that grows with its attention. The
 // original method merges at each eviction while decoding; here it happens whenever the policy

@@ -1,4 +1,4 @@
-// Column sums of the softmax rows of many queries: what H2O counts (policies.md section 5).
+// Column sums of the softmax rows of many queries: what H2O counts (docs/policies.md, h2o).
 #include <algorithm>
 #include <new>
 #include <vector>

@@ -1,5 +1,5 @@
 // Where the attention of the observation window moves, and the smoothing that follows it
-// (ReST-KV's adaptive smoothing; policies.md section 2.3).
+// (ReST-KV's adaptive smoothing; docs/policies.md, rest-kv).
 #pragma once
 
 #include <cstdint>

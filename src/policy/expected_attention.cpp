@@ -1,5 +1,6 @@
-// ExpectedAttention (NVIDIA/kvpress; policies.md section 13): the attention that future queries
-// will pay to an entry if they are normal with the mean and covariance of the queries so far,
+// ExpectedAttention (NVIDIA/kvpress; docs/policies.md, expected-attention): the attention that
+// future queries will pay to an entry if they are normal with the mean and covariance of the
+// queries so far,
 //   softmax_j(mean . k_j scale + k_j' covariance k_j scale^2 / 2) |v_j|,
 // averaged over the group. The first entries, the sinks, take no part and always stay; nothing else
 // is protected. Scores of the sinks are the largest of the others, as in kvpress.

@@ -1,4 +1,4 @@
-// H2O (arXiv 2306.14048; policies.md section 5): the attention that an entry has received from all
+// H2O (arXiv 2306.14048; docs/policies.md, h2o): the attention that an entry has received from all
 // queries read so far, running sums that live with the entries. No pooling; the group votes on the
 // sums. Two names: `h2o` is causal; `h2o-noncausal` is the baseline of rest-kv's repository, where
 // queries before the window attend to later keys as well. Run after every token (preset

@@ -1,4 +1,4 @@
-// The key norm (arXiv 2406.11430; policies.md section 11): entries with the shortest keys stay,
+// The key norm (arXiv 2406.11430; docs/policies.md, l2norm): entries with the shortest keys stay,
 // per KV head, nothing is protected. `l2norm` is the paper's code, which leaves the first two
 // layers alone; `knorm` is kvpress' KnormPress, which skips none. RoPE keeps lengths, so it does
 // not matter whether the keys are rotated.

@@ -1,8 +1,8 @@
-// LaCache (arXiv 2507.14204; policies.md section 8): entries are dropped in a ladder pattern, every
-// layer another part of each rung, so that all layers together still cover the sequence. Positions
-// only. A cursor moves through the cache; when it has reached the end, a wider ladder starts over
-// at the front. Where overlapping rungs choose an entry twice it is kept once; the published code
-// keeps it twice. Budgets for which that code divides by zero are refused.
+// LaCache (arXiv 2507.14204; docs/policies.md, lacache): entries are dropped in a ladder pattern,
+// every layer another part of each rung, so that all layers together still cover the sequence.
+// Positions only. A cursor moves through the cache; when it has reached the end, a wider ladder
+// starts over at the front. Where overlapping rungs choose an entry twice it is kept once; the
+// published code keeps it twice. Budgets for which that code divides by zero are refused.
 #include <algorithm>
 #include <numeric>
 #include <string>

@@ -1,5 +1,6 @@
-// R_h by Cholesky factorisation of the Gram matrix W_h^T W_h, in double (policies.md section 2.6).
-// Squaring the condition number costs half of double's digits, which leaves all of float's.
+// R_h by Cholesky factorisation of the Gram matrix W_h^T W_h, in double (docs/policies.md,
+// rest-kv). Squaring the condition number costs half of double's digits, which leaves all of
+// float's.
 #include <algorithm>
 #include <cmath>
 #include <vector>

@@ -1,5 +1,5 @@
 // Random entries, the floor that every method must beat: the ablation of the ReST-KV paper (arXiv
-// 2605.08840; policies.md section 2.5). Nothing is protected. Every position of every query head
+// 2605.08840; docs/policies.md, rest-kv). Nothing is protected. Every position of every query head
 // has one score, drawn from the seed, so that a cache that is cut back again and again remains an
 // even sample of all that was read; the paper's code draws anew.
 #include <new>

@@ -1,7 +1,7 @@
-// ReST-KV (arXiv 2605.08840; policies.md section 2): what the deletion of one entry does to each
-// head's output, a / (1 - a) * |W_h (o - v)|, smoothed over the window's queries (temporal) and
-// over neighbouring entries (spatial). Modes "after" (fold the attention, then score) and "before"
-// (score every query, then fold), and the ablations of section 2.5.
+// ReST-KV (arXiv 2605.08840; docs/policies.md, rest-kv): what the deletion of one entry does to
+// each head's output, a / (1 - a) * |W_h (o - v)|, smoothed over the window's queries (temporal)
+// and over neighbouring entries (spatial). Modes "after" (fold the attention, then score) and
+// "before" (score every query, then fold), and the ablations of section 2.5.
 #include <algorithm>
 #include <cmath>
 #include <new>

@@ -1,4 +1,4 @@
-// SnapKV (arXiv 2404.14469; policies.md section 3): attention of the observation window summed
+// SnapKV (arXiv 2404.14469; docs/policies.md, snapkv): attention of the observation window summed
 // over its queries, pooled over the neighbours. The group votes before pooling. The papers' kernel
 // is 5; here it is PolicyOptions::kernel. The mean over the queries, AdaKV's copy, ranks alike and
 // has its own scale.

@@ -1,5 +1,5 @@
-// StreamingLLM (arXiv 2309.17453; policies.md section 6): the first entries, the attention sinks,
-// and the last ones. No statistics; all heads alike.
+// StreamingLLM (arXiv 2309.17453; docs/policies.md, streaming-llm): the first entries, the
+// attention sinks, and the last ones. No statistics; all heads alike.
 #include <numeric>
 #include <string>
 

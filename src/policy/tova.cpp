@@ -1,4 +1,4 @@
-// TOVA (arXiv 2401.06104; policies.md section 7): the attention of the last query alone, averaged
+// TOVA (arXiv 2401.06104; docs/policies.md, tova): the attention of the last query alone, averaged
 // over all heads of the layer; one selection for all of them. Nothing is protected, the newest
 // entry can go. Runs after every token.
 #include "policy/factories.h"

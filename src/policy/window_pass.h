@@ -1,5 +1,6 @@
 // Attention of the observation window's queries over all entries of a KV-head group, handed out
-// block by block, and the ways to fold its rows into one (policies.md sections 1, 2.1 and 2.5).
+// block by block, and the ways to fold its rows into one (docs/policies.md, what all policies share
+// and rest-kv).
 #pragma once
 
 #include <cstdint>

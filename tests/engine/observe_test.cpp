@@ -160,7 +160,7 @@ TEST(QueryMoments, AreTurnedByTheMeanRotation) {
     QueryMoments moments;
     fold_moments(log, n + 4, 1.0f, hp, 1, &moments);
     auto compute = make_compute();
-    const auto turned = rotate_moments(*model, *compute, moments, next);
+    const auto turned = rotate_moments(*model, *compute, moments, {&next, 1});
     ASSERT_TRUE(turned.ok());
     const Matrix rotation = mean_rotation(*model, next);
     const int64_t h = hp.n_head - 1;

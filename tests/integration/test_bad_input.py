@@ -326,7 +326,7 @@ class BadInputTest(unittest.TestCase):
                 self.expect(code, words, *base, *options)
         for options in [["--kv-budget", 32, "--kv-window", 32], ["--kv-budget", 16],
                         ["--kv-budget", 0], ["--kv-budget", -5],
-                        ["--kv-budget", 64, "--kv-sink", 33], ["--kv-budget-mib", -1],
+                        ["--kv-budget", 64, "--kv-sink", 33], ["--kv-budget-mib", -1], ["--kv-budget-mib", 0],
                         ["--kv-budget", 64, "--kv-pin", "0:40"],
                         ["--kv-policy", "streaming-llm", "--kv-budget", 4],
                         ["--kv-policy", "lacache", "--kv-sink", 64, "--kv-budget", 64]]:
@@ -361,10 +361,17 @@ class BadInputTest(unittest.TestCase):
         self.expect(USAGE, "--kv-schedule", "chat", "-m", self.model, "--kv-schedule", "x")
         template = "<|im_start|>"
         tiny_models.write_model(self.dir / "chat.gguf", "llama3", chat_template=template)
-        self.expect(USAGE, "UTF-8", "chat", "-m", self.dir / "chat.gguf", stdin=b"the \xff\n")
+        self.expect(REJECTED, "UTF-8", "chat", "-m", self.dir / "chat.gguf", stdin=b"the \xff\n")
+        chat = ["chat", "-m", self.dir / "chat.gguf"]
+        self.expect(CAPACITY, "-c", *chat, "-c", 4, stdin=b"the land of the other\n")
+        self.expect(USAGE, "standard input", *chat, "-f", "-", stdin=b"the\n")
+        self.expect(USAGE, "empty", *chat, "-f", self.write(b"", "empty.txt"))
+        self.expect(REJECTED, "none.txt", *chat, "-f", "none.txt")
         base = ["bench", "eviction", "-m", self.model, "-f", self.text]
         for options, words in [(["--repeat", 0], "--repeat"), (["--prompt-tokens", 0], "tokens"),
-                               (["--policies", "best"], "best")]:
+                               (["--policies", "best"], "best"), (["--kv-policy", "best"], "best"),
+                               (["--kv-pin", "system"], "system"),
+                               (["--kv-schedule", "chunk:64"], "--kv-schedule")]:
             self.expect(USAGE, words, *base, *options)
         self.expect(USAGE, "empty", "bench", "eviction", "-m", self.model)
 

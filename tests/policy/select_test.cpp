@@ -20,7 +20,7 @@ TEST(AdaptiveSmoothing, FollowsThePublishedRounding) {
     double quotient;
     int64_t kernel, shift;
   };
-  // policies.md 2.3: zero gives +1, a whole negative number -c gives -c + 1.
+  // docs/policies.md, rest-kv: zero gives +1, a whole negative number -c gives -c + 1.
   for (const Case& c :
        {Case{0.0, 5, 1}, Case{0.4, 5, 0}, Case{-0.4, 5, 0}, Case{1.0, 5, 1}, Case{2.5, 5, 2},
         Case{-2.5, 5, -2}, Case{-2.0, 5, -1}, Case{3.0, 7, 3}, Case{-10.2, 21, -10}}) {

@@ -1,8 +1,8 @@
-// AdaKV's head budgets (arXiv 2407.11550; policies.md section 9): the best entries of all heads
-// together decide how many each head keeps; a share of the equal part is safe. Scores that are
-// scaled per head first (`normalise`) are used for this count alone. The published code knows
-// neither forced entries nor heads of different length: here the former are set aside, and a head
-// that has less than its part leaves the rest to no one.
+// AdaKV's head budgets (arXiv 2407.11550; docs/policies.md, splits over heads): the best entries of
+// all heads together decide how many each head keeps; a share of the equal part is safe. Scores
+// that are scaled per head first (`normalise`) are used for this count alone. The published code
+// knows neither forced entries nor heads of different length: here the former are set aside, and a
+// head that has less than its part leaves the rest to no one.
 #include <algorithm>
 #include <cmath>
 #include <new>

@@ -1,5 +1,5 @@
-// PyramidKV's layer budgets (arXiv 2406.02069; policies.md section 4). The published code knows no
-// forced entries: here they are set aside before the split.
+// PyramidKV's layer budgets (arXiv 2406.02069; docs/policies.md, splits over layers). The published
+// code knows no forced entries: here they are set aside before the split.
 #include <algorithm>
 #include <cmath>
 #include <sstream>

@@ -1,5 +1,5 @@
 // Budgets that the user gives: entries for each layer, or for each head (HeadKV, arXiv 2410.19258;
-// policies.md section 12, where the table comes from offline scores of the heads).
+// docs/policies.md, headkv, where the table comes from offline scores of the heads).
 #include <algorithm>
 #include <cmath>
 #include <string>
