@@ -346,7 +346,7 @@ class BadInputTest(unittest.TestCase):
                             f"table:{self.write(content, 'table.txt')}")
         for content, code, words in [
             (b"9 9 9 9\n" * 2, USAGE, "2 layers"), (b"9 9 9\n" * 3, USAGE, "3 heads"),
-            (b"1 1\n" * 3, CAPACITY, "protected"),
+            (b"1 1\n" * 3, CAPACITY, "--kv-pin"),
         ]:
             with self.subTest(content=content):
                 self.expect(code, words, *base, "--kv-pin", "0:5", "--kv-head-budget",

@@ -267,10 +267,11 @@ class CacheTest(ProgramTest):
              {"positions": "original", "schedule": "prompt"}),
             (["--kv-policy", "streaming-decode"], [64] * 3,
              {"positions": "cache", "schedule": "decode:1"}),
-            (["--kv-budget-mib", 1], None, {}),
+            (["--kv-budget-mib", 1], None, {"budget": (1 << 20) // (2 * 2 * 16 * 2 * 3)}),
         ):
             with self.subTest(options=options):
-                kv = self.tiny("llama3", "--kv-budget", 64, "-n", 20, "--ignore-eos", *options)["kv"]
+                budget = [] if kept is None else ["--kv-budget", 64]
+                kv = self.tiny("llama3", *budget, "-n", 20, "--ignore-eos", *options)["kv"]
                 if kept is not None:
                     for got, want in zip(kv["entries_per_layer"], kept, strict=True):
                         self.assertAlmostEqual(got, want, delta=1 if "ada" in options else 0)
