@@ -27,8 +27,11 @@ struct ChatFlags {
 // behind it.
 class Chat {
  public:
-  Chat(const ChatFlags& flags, std::string document, const Model& model, Compute& compute)
+  // config: what cache_config() made of the flags.
+  Chat(const ChatFlags& flags, CacheConfig config, std::string document, const Model& model,
+       Compute& compute)
       : flags_(flags),
+        config_(std::move(config)),
         model_(model),
         compute_(compute),
         asks_(isatty(STDIN_FILENO) != 0),
@@ -36,7 +39,6 @@ class Chat {
 
   Result<int> run() {
     RESTKV_RETURN_IF_ERROR(read_answer_flags(flags_.answer, &options_, &sampling_));
-    RESTKV_ASSIGN_OR_RETURN(config_, cache_config(flags_.kv));
     RESTKV_RETURN_IF_ERROR(fit_budget(flags_.kv, model_.hparams(), &config_));
     if (!config_.schedule) config_.schedule = default_schedule();
     RESTKV_RETURN_IF_ERROR(Sampler::create(sampling_, model_.tokenizer()).status());
@@ -156,12 +158,12 @@ class Chat {
   }
 
   const ChatFlags& flags_;
+  CacheConfig config_;
   const Model& model_;
   Compute& compute_;
   const bool asks_;
   AnswerOptions options_;
   SamplingOptions sampling_;
-  CacheConfig config_;
   std::unique_ptr<Session> session_;
   std::string document_;
   std::vector<ChatMessage> messages_;
@@ -179,7 +181,7 @@ Result<std::string> read_document(const std::string& path) {
 
 Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
-  RESTKV_RETURN_IF_ERROR(cache_config(f.kv).status());
+  RESTKV_ASSIGN_OR_RETURN(CacheConfig config, cache_config(f.kv));
   if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
   RESTKV_ASSIGN_OR_RETURN(std::string document, read_document(f.file));
   ProgressLine progress;
@@ -194,7 +196,7 @@ Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const auto compute,
                           Compute::create(engine.n_threads, begin_interruptible()));
   end_interruptible();
-  return Chat(f, std::move(document), *model, *compute).run();
+  return Chat(f, std::move(config), std::move(document), *model, *compute).run();
 }
 
 }  // namespace

@@ -11,6 +11,9 @@
 
 namespace restkv {
 
+// Room for decoded tokens that a layer is given at once while a schedule counts them.
+constexpr int64_t kMaxRoom = 1024;
+
 struct CachePlan {
   CacheConfig config;  // what the user set, presets resolved
   std::unique_ptr<EvictionPolicy> policy;
@@ -41,11 +44,11 @@ struct CachePlan {
   // The first entries that always stay: the user's, or the policy's own.
   int64_t n_sink() const { return std::max(config.protection.n_sink, traits.n_sink); }
 
-  // Room for decoded tokens that a layer is given at once while a schedule counts them; more comes
-  // as it fills.
+  // Entries that a layer has room for behind a cut, where a schedule counts decoded tokens; more
+  // room comes as it fills.
   int64_t room() const {
     const bool counts = repeats() && schedule.kind == Schedule::Kind::decode;
-    return counts ? std::min<int64_t>(schedule.every, 1024) : 0;
+    return counts ? std::min(schedule.every, kMaxRoom) : 0;
   }
 
   // Queries that the policy looks at: this many of the last ones, or all since it last ran.

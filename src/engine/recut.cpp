@@ -2,9 +2,7 @@
 
 #include <chrono>
 #include <new>
-#include <numeric>
 
-#include "core/parallel.h"
 #include "engine/evict.h"
 #include "engine/observe.h"
 #include "engine/scratch.h"

@@ -4,32 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "engine/decode.h"
 #include "engine/generate.h"
 #include "engine/perplexity.h"
-#include "tests/engine/tiny_model.h"
+#include "tests/engine/sequences.h"
 
 namespace restkv {
 namespace {
 
+using test::cache_config;
+using test::expect_equal;
 using test::random_tokens;
 using test::tiny_model;
 
 std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr) {
-  return std::move(*Compute::create(2, cancel));
-}
-
-CacheConfig config(const std::string& policy, int64_t budget,
-                   Granularity granularity = Granularity::kv_head) {
-  CacheConfig c;
-  c.policy.name = policy;
-  c.policy.window = 8;
-  c.policy.kernel = 5;
-  c.budget = budget;
-  c.selection.granularity = granularity;
-  return c;
+  return test::make_compute(cancel, 2);
 }
 
 PrefillResult read(const std::vector<int32_t>& tokens, const std::vector<CacheConfig>& configs) {
@@ -59,25 +49,11 @@ double max_difference(std::span<const float> a, std::span<const float> b) {
   return worst;
 }
 
-void expect_equal(const KvCache& a, const KvCache& b) {
-  ASSERT_EQ(a.layers.size(), b.layers.size());
-  for (size_t l = 0; l < a.layers.size(); ++l) {
-    const LayerCache &x = a.layers[l], &y = b.layers[l];
-    ASSERT_EQ(x.n_head(), y.n_head());
-    for (int32_t h = 0; h < x.n_head(); ++h) {
-      ASSERT_EQ(x.count(h), y.count(h));
-      EXPECT_TRUE(std::ranges::equal(x.positions(h), y.positions(h)));
-      EXPECT_EQ(std::memcmp(x.k_row(h, 0), y.k_row(h, 0), x.count(h) * x.row_bytes()), 0);
-      EXPECT_EQ(std::memcmp(x.v_row(h, 0), y.v_row(h, 0), x.count(h) * x.row_bytes()), 0);
-    }
-  }
-}
-
 TEST(Prefill, OneReadingServesManyConfigurations) {
   const auto tokens = random_tokens(700, 1);
-  const std::vector<CacheConfig> configs{config("full", 64), config("rest-kv", 64),
-                                         config("snapkv", 32), config("streaming-llm", 48),
-                                         config("rest-kv", 40, Granularity::query_head)};
+  const std::vector<CacheConfig> configs{
+      cache_config("full", 64), cache_config("rest-kv", 64), cache_config("snapkv", 32),
+      cache_config("streaming-llm", 48), cache_config("rest-kv", 40, Granularity::query_head)};
   const PrefillResult together = read(tokens, configs);
   for (size_t i = 0; i < configs.size(); ++i) {
     const PrefillResult alone = read(tokens, {configs[i]});
@@ -89,7 +65,7 @@ TEST(Prefill, OneReadingServesManyConfigurations) {
 TEST(Prefill, KeepsTheBudgetTheWindowAndOriginalPositions) {
   const auto tokens = random_tokens(300, 2);
   for (const auto* policy : {"rest-kv", "snapkv", "streaming-llm"}) {
-    const PrefillResult result = read(tokens, {config(policy, 64)});
+    const PrefillResult result = read(tokens, {cache_config(policy, 64)});
     for (const LayerCache& layer : result.sequences[0].cache.layers) {
       for (int32_t h = 0; h < layer.n_head(); ++h) {
         const auto positions = layer.positions(h);
@@ -104,12 +80,13 @@ TEST(Prefill, KeepsTheBudgetTheWindowAndOriginalPositions) {
 
 TEST(Prefill, ShortPromptsAreLeftAlone) {
   const auto tokens = random_tokens(60, 3);
-  const PrefillResult result = read(tokens, {config("rest-kv", 64), config("full", 64)});
+  const PrefillResult result =
+      read(tokens, {cache_config("rest-kv", 64), cache_config("full", 64)});
   expect_equal(result.sequences[0].cache, result.sequences[1].cache);
 }
 
 TEST(Prefill, PeakIsOneLayerPlusTheCompressedCache) {
-  const PrefillResult result = read(random_tokens(2000, 4), {config("rest-kv", 64)});
+  const PrefillResult result = read(random_tokens(2000, 4), {cache_config("rest-kv", 64)});
   const size_t one_layer = 2000u * 2 * 16 * 2 * 2;
   const KvCache& cache = result.sequences[0].cache;
   EXPECT_EQ(cache.meter->peak_bytes(), one_layer + cache.used_bytes());
@@ -117,10 +94,10 @@ TEST(Prefill, PeakIsOneLayerPlusTheCompressedCache) {
 
 TEST(Decode, ContinuesAsPrefillWould) {
   auto tokens = random_tokens(301, 5);
-  const PrefillResult whole = read(tokens, {config("full", 64)});
+  const PrefillResult whole = read(tokens, {cache_config("full", 64)});
   const int32_t last = tokens.back();
   tokens.pop_back();
-  PrefillResult part = read(tokens, {config("full", 64)});
+  PrefillResult part = read(tokens, {cache_config("full", 64)});
   const std::vector<float> logits = step({{&part.sequences[0], last}});
   EXPECT_LT(max_difference(logits, whole.read.last_logits), 2e-2);
 }
@@ -129,9 +106,10 @@ TEST(Decode, BatchEqualsOneAtATime) {
   const auto a = random_tokens(300, 6), b = random_tokens(150, 7);
   const auto caches = [&] {
     std::vector<Sequence> c;
-    c.push_back(std::move(read(a, {config("rest-kv", 64)}).sequences[0]));
-    c.push_back(std::move(read(b, {config("full", 64)}).sequences[0]));
-    c.push_back(std::move(read(a, {config("snapkv", 32, Granularity::query_head)}).sequences[0]));
+    c.push_back(std::move(read(a, {cache_config("rest-kv", 64)}).sequences[0]));
+    c.push_back(std::move(read(b, {cache_config("full", 64)}).sequences[0]));
+    c.push_back(
+        std::move(read(a, {cache_config("snapkv", 32, Granularity::query_head)}).sequences[0]));
     return c;
   };
   std::vector<Sequence> batch = caches(), single = caches();
@@ -149,8 +127,8 @@ TEST(Decode, BatchEqualsOneAtATime) {
 
 TEST(Decode, RaggedPathEqualsUniformPath) {
   const auto tokens = random_tokens(300, 8);
-  PrefillResult uniform = read(tokens, {config("rest-kv", 64)});
-  PrefillResult other = read(tokens, {config("rest-kv", 64)});
+  PrefillResult uniform = read(tokens, {cache_config("rest-kv", 64)});
+  PrefillResult other = read(tokens, {cache_config("rest-kv", 64)});
   // The same entries, but with uneven room, so that the layer is no longer one plain tensor.
   for (LayerCache& layer : other.sequences[0].cache.layers) {
     const std::vector<int32_t> capacity{70, 90};
@@ -174,7 +152,7 @@ TEST(Decode, RaggedPathEqualsUniformPath) {
 }
 
 TEST(Decode, FailureChangesNoCache) {
-  PrefillResult result = read(random_tokens(100, 9), {config("full", 64)});
+  PrefillResult result = read(random_tokens(100, 9), {cache_config("full", 64)});
   const std::atomic<bool> cancelled{true};
   auto compute = make_compute(&cancelled);
   std::vector<float> logits;
@@ -188,7 +166,7 @@ TEST(Perplexity, PrefixWithFullCacheEqualsOnePass) {
   auto compute = make_compute();
   PerplexityRequest request;
   request.tokens = random_tokens(220, 10);
-  request.cache = config("full", 64);
+  request.cache = cache_config("full", 64);
   const auto whole = perplexity(*tiny_model(), *compute, request);
   request.n_prefix = 200;
   const auto tail = perplexity(*tiny_model(), *compute, request);
@@ -204,7 +182,7 @@ TEST(Generate, SaysWhyItStopped) {
   auto compute = make_compute();
   GenerateRequest request;
   request.prompt = random_tokens(200, 11);
-  request.cache = config("rest-kv", 64);
+  request.cache = cache_config("rest-kv", 64);
   request.sampling.temperature = 0;
   request.answer.ignore_eos = true;
   request.answer.n_predict = 20;
@@ -229,7 +207,7 @@ TEST(Generate, NanWeightsAreAnErrorOfTheModel) {
     auto compute = make_compute();
     GenerateRequest request;
     request.prompt = random_tokens(200, 12);
-    request.cache = config("rest-kv", 64);
+    request.cache = cache_config("rest-kv", 64);
     const auto result = generate(**model, *compute, request);
     ASSERT_FALSE(result.ok()) << tensor;
     EXPECT_EQ(result.status().kind(), ErrorKind::model) << tensor;
@@ -239,17 +217,17 @@ TEST(Generate, NanWeightsAreAnErrorOfTheModel) {
 
 TEST(CachePlan, RefusesBudgetsThatCannotBe) {
   const auto kind = [](const CacheConfig& c) { return CachePlan::make(c).status().kind(); };
-  EXPECT_EQ(kind(config("rest-kv", 8)), ErrorKind::capacity);
-  EXPECT_EQ(kind(config("rest-kv", 0)), ErrorKind::capacity);
-  CacheConfig sinks = config("streaming-llm", 4);
+  EXPECT_EQ(kind(cache_config("rest-kv", 8)), ErrorKind::capacity);
+  EXPECT_EQ(kind(cache_config("rest-kv", 0)), ErrorKind::capacity);
+  CacheConfig sinks = cache_config("streaming-llm", 4);
   EXPECT_EQ(kind(sinks), ErrorKind::capacity);
   sinks.policy.n_sink = 0;
   EXPECT_TRUE(CachePlan::make(sinks).ok());
-  EXPECT_TRUE(CachePlan::make(config("full", 1)).ok());
-  CacheConfig even = config("rest-kv", 64);
+  EXPECT_TRUE(CachePlan::make(cache_config("full", 1)).ok());
+  CacheConfig even = cache_config("rest-kv", 64);
   even.policy.kernel = 4;
   EXPECT_EQ(kind(even), ErrorKind::usage);
-  EXPECT_EQ(kind(config("no-such-policy", 64)), ErrorKind::usage);
+  EXPECT_EQ(kind(cache_config("no-such-policy", 64)), ErrorKind::usage);
 }
 
 }  // namespace
