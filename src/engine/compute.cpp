@@ -20,6 +20,16 @@ ggml_tensor* GraphBuild::wrap_strided(ggml_type type, const void* data, int64_t 
   return tensor;
 }
 
+ggml_tensor* GraphBuild::node(ggml_type type, int64_t ne0, int64_t ne1, int64_t ne2,
+                              std::span<ggml_tensor* const> inputs, NodeWork work) const {
+  const auto call = [](ggml_tensor* dst, int thread, int n_thread, void* work) {
+    (*static_cast<const NodeWork*>(work))(dst, thread, n_thread);
+  };
+  std::vector<ggml_tensor*> args(inputs.begin(), inputs.end());
+  return ggml_custom_4d(ctx, type, ne0, ne1, ne2, 1, args.data(), static_cast<int>(args.size()),
+                        call, n_threads, keep(std::move(work)));
+}
+
 Result<std::unique_ptr<Compute>> Compute::create(int n_threads, const std::atomic<bool>* cancel) {
   auto compute = std::make_unique<Compute>();
   compute->n_threads_ = n_threads;
@@ -47,7 +57,8 @@ Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&
   if (!ctx)
     return Status::capacity("no memory for a graph of " + std::to_string(max_nodes) + " nodes");
   ggml_cgraph* graph = ggml_new_graph_custom(ctx.get(), max_nodes, false);
-  build({ctx.get(), graph});
+  NodeData owned;
+  build({ctx.get(), graph, &owned, n_threads_});
   if (!ggml_gallocr_alloc_graph(arena_.get(), graph)) {
     return Status::capacity("no memory for the compute arena");
   }

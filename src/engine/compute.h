@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
@@ -17,12 +20,35 @@
 
 namespace restkv {
 
+// What nodes of ours point to while their graph runs.
+using NodeData = std::vector<std::shared_ptr<void>>;
+
+// Work of one node on one of n_thread threads; all of them are called, each with its own `thread`.
+// It must not throw and must not allocate: nothing in a running graph can be given up.
+using NodeWork = std::function<void(ggml_tensor* dst, int thread, int n_thread)>;
+
 // A graph under construction.
 struct GraphBuild {
   ggml_context* ctx;
   ggml_cgraph* graph;
+  NodeData* owned;
+  int n_threads;
 
   void expand(ggml_tensor* node) const { ggml_build_forward_expand(graph, node); }
+
+  // Keeps a value until the graph has run.
+  template <typename T>
+  T* keep(T value) const {
+    auto kept = std::make_shared<T>(std::move(value));
+    owned->push_back(kept);
+    return kept.get();
+  }
+
+  // A node of ours with result [ne2][ne1][ne0], computed by all threads. It runs after its inputs
+  // (at most 8; what it reads of them is its business), and the next node after it: what threads
+  // must have finished before others go on belongs into a node before.
+  ggml_tensor* node(ggml_type type, int64_t ne0, int64_t ne1, int64_t ne2,
+                    std::span<ggml_tensor* const> inputs, NodeWork work) const;
 
   // The caller's memory as a contiguous tensor; ne as in ggml, innermost first.
   ggml_tensor* wrap(ggml_type type, const void* data, int64_t ne0, int64_t ne1 = 1,

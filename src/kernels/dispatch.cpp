@@ -14,6 +14,9 @@ std::vector<KernelSet> find_supported() {
   if (cpu_has_avx512()) {
     found.push_back({"avx512", &kWindowAttentionAvx512, &kReconstructionAvx512});
   }
+  if (cpu_has_avx512_bf16()) {
+    found.push_back({"avx512_bf16", &kWindowAttentionAvx512, &kReconstructionAvx512});
+  }
 #endif
   return found;
 }

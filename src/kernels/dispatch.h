@@ -10,7 +10,7 @@
 namespace restkv::kernels {
 
 struct KernelSet {
-  std::string_view name;  // ref, avx2, avx512
+  std::string_view name;  // ref, avx2, avx512, avx512_bf16
   const WindowAttentionKernels* window_attention = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;
 };

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "random.h"
+#include "tests/random.h"
 #include "restkv/policy.h"
 
 namespace restkv {

@@ -13,7 +13,7 @@
 #include "core/parallel.h"
 #include "core/pooling.h"
 #include "core/topk.h"
-#include "random.h"
+#include "tests/random.h"
 #include "restkv/tensor_view.h"
 
 namespace restkv {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "random.h"
+#include "tests/random.h"
 #include "restkv/policy.h"
 
 namespace restkv {

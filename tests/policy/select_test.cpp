@@ -9,7 +9,7 @@
 #include <set>
 
 #include "policy/drift.h"
-#include "random.h"
+#include "tests/random.h"
 #include "restkv/policy.h"
 
 namespace restkv {

@@ -6,7 +6,7 @@
 #include <iostream>
 
 #include "kernels/dispatch.h"
-#include "random.h"
+#include "tests/random.h"
 
 namespace restkv::kernels {
 namespace {
