@@ -7,6 +7,36 @@ std::string layer_name(int32_t layer, const char* part) {
   return "blk." + std::to_string(layer) + "." + part;
 }
 
+class GgmlOps : public LayerOps {
+ public:
+  ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const override {
+    return rms_norm(g, x, weight);
+  }
+
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override {
+    const HParams& hp = g.hparams;
+    const auto heads = [&](const Linear& part, int64_t n_head) {
+      return ggml_reshape_3d(g.ctx, multiply(g, part, x), hp.head_dim, n_head, x->ne[1]);
+    };
+    ggml_tensor* q = heads(w.q, hp.n_head);
+    ggml_tensor* k = heads(w.k, hp.n_head_kv);
+    return {q, k, heads(w.v, hp.n_head_kv)};
+  }
+
+  ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
+                          ggml_tensor* residual) const override {
+    return ggml_add(g.ctx, multiply(g, w, x), residual);
+  }
+
+  ggml_tensor* gated(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                     GatedUnit unit) const override {
+    ggml_tensor* up = multiply(g, w.up, x);
+    ggml_tensor* gate = multiply(g, w.gate, x);
+    return unit == GatedUnit::swiglu ? ggml_swiglu_split(g.ctx, gate, up)
+                                     : ggml_geglu_split(g.ctx, gate, up);
+  }
+};
+
 }  // namespace
 
 ggml_tensor* Rope::apply(const GraphContext& g, ggml_tensor* x, ggml_tensor* positions) const {
@@ -18,25 +48,21 @@ ggml_tensor* Rope::apply(const GraphContext& g, ggml_tensor* x, ggml_tensor* pos
 }
 
 LayerWeights bind_layer(const Weights& weights, int32_t layer) {
-  const auto matrix = [&](const char* part) { return weights.matrix(layer_name(layer, part)); };
   const auto plain = [&](const char* part) { return weights.plain(layer_name(layer, part)); };
+  const auto linear = [&](const std::string& part) -> Linear {
+    return {weights.matrix(layer_name(layer, (part + ".weight").c_str())),
+            plain((part + ".bias").c_str())};
+  };
   LayerWeights w;
   w.attn_norm = plain("attn_norm.weight");
-  w.wq = matrix("attn_q.weight");
-  w.wk = matrix("attn_k.weight");
-  w.wv = matrix("attn_v.weight");
-  w.wo = matrix("attn_output.weight");
-  w.bq = plain("attn_q.bias");
-  w.bk = plain("attn_k.bias");
-  w.bv = plain("attn_v.bias");
-  w.bo = plain("attn_output.bias");
+  w.q = linear("attn_q");
+  w.k = linear("attn_k");
+  w.v = linear("attn_v");
+  w.o = linear("attn_output");
   w.ffn_norm = plain("ffn_norm.weight");
-  w.ffn_gate = matrix("ffn_gate.weight");
-  w.ffn_up = matrix("ffn_up.weight");
-  w.ffn_down = matrix("ffn_down.weight");
-  w.ffn_gate_b = plain("ffn_gate.bias");
-  w.ffn_up_b = plain("ffn_up.bias");
-  w.ffn_down_b = plain("ffn_down.bias");
+  w.gate = linear("ffn_gate");
+  w.up = linear("ffn_up");
+  w.down = linear("ffn_down");
   w.rope_freqs = weights.plain("rope_freqs.weight");
   return w;
 }
@@ -45,37 +71,21 @@ ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight
   return ggml_mul(g.ctx, ggml_rms_norm(g.ctx, x, g.hparams.rms_eps), weight);
 }
 
-ggml_tensor* linear(const GraphContext& g, ggml_tensor* w, ggml_tensor* bias, ggml_tensor* x) {
-  ggml_tensor* y = ggml_mul_mat(g.ctx, w, x);
-  return bias == nullptr ? y : ggml_add(g.ctx, y, bias);
+ggml_tensor* multiply(const GraphContext& g, const Linear& w, ggml_tensor* x) {
+  ggml_tensor* y = ggml_mul_mat(g.ctx, w.weight.operand, x);
+  return w.bias == nullptr ? y : ggml_add(g.ctx, y, w.bias);
 }
 
-Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) {
-  const HParams& hp = g.hparams;
-  const int64_t n_token = x->ne[1];
-  ggml_tensor* q = linear(g, w.wq, w.bq, x);
-  ggml_tensor* k = linear(g, w.wk, w.bk, x);
-  ggml_tensor* v = linear(g, w.wv, w.bv, x);
-  return {ggml_reshape_3d(g.ctx, q, hp.head_dim, hp.n_head, n_token),
-          ggml_reshape_3d(g.ctx, k, hp.head_dim, hp.n_head_kv, n_token),
-          ggml_reshape_3d(g.ctx, v, hp.head_dim, hp.n_head_kv, n_token)};
-}
-
-ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
-                       GatedUnit unit) {
-  ggml_tensor* up = linear(g, w.ffn_up, w.ffn_up_b, x);
-  ggml_tensor* gate = linear(g, w.ffn_gate, w.ffn_gate_b, x);
-  ggml_tensor* hidden = unit == GatedUnit::swiglu ? ggml_swiglu_split(g.ctx, gate, up)
-                                                  : ggml_geglu_split(g.ctx, gate, up);
-  return linear(g, w.ffn_down, w.ffn_down_b, hidden);
+const LayerOps& ggml_ops() {
+  static const GgmlOps kOps;
+  return kOps;
 }
 
 ggml_tensor* pre_norm_layer(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                             const Attend& attend, GatedUnit unit) {
-  ggml_tensor* heads = attend(project_qkv(g, w, rms_norm(g, x, w.attn_norm)));
-  x = ggml_add(g.ctx, linear(g, w.wo, w.bo, heads), x);
-  ggml_tensor* ffn = gated_ffn(g, w, rms_norm(g, x, w.ffn_norm), unit);
-  return ggml_add(g.ctx, ffn, x);
+  ggml_tensor* heads = attend(g.ops.project_qkv(g, w, g.ops.norm(g, x, w.attn_norm)));
+  x = g.ops.add_linear(g, w.o, heads, x);
+  return g.ops.add_linear(g, w.down, g.ops.gated(g, w, g.ops.norm(g, x, w.ffn_norm), unit), x);
 }
 
 std::vector<ExpectedTensor> transformer_tensors(const HParams& hp, const TensorRules& rules) {

@@ -12,22 +12,33 @@
 
 namespace restkv {
 
+// y = w x + bias of a layer: w [n_out][n_in], bias [n_out] or nullptr.
+struct Linear {
+  Matrix weight;
+  ggml_tensor* bias = nullptr;
+
+  int64_t n_in() const { return weight.file->ne[0]; }
+  int64_t n_out() const { return weight.file->ne[1]; }
+};
+
 // The tensors of one layer; nullptr where the file has none.
 struct LayerWeights {
   ggml_tensor* attn_norm = nullptr;
-  ggml_tensor *wq = nullptr, *wk = nullptr, *wv = nullptr, *wo = nullptr;
-  ggml_tensor *bq = nullptr, *bk = nullptr, *bv = nullptr, *bo = nullptr;
+  Linear q, k, v, o;
   ggml_tensor* ffn_norm = nullptr;
-  ggml_tensor *ffn_gate = nullptr, *ffn_up = nullptr, *ffn_down = nullptr;
-  ggml_tensor *ffn_gate_b = nullptr, *ffn_up_b = nullptr, *ffn_down_b = nullptr;
+  Linear gate, up, down;
   ggml_tensor* rope_freqs = nullptr;
 };
 LayerWeights bind_layer(const Weights& weights, int32_t layer);
+
+class LayerOps;
+const LayerOps& ggml_ops();
 
 // What a graph under construction needs everywhere.
 struct GraphContext {
   ggml_context* ctx;
   const HParams& hparams;
+  const LayerOps& ops = ggml_ops();
 };
 
 // How a family's RoPE pairs dimensions; ggml's modes.
@@ -57,13 +68,27 @@ struct AttentionScale {
 // Returns [n_token][n_head * head_dim].
 using Attend = std::function<ggml_tensor*(const Qkv& qkv)>;
 
-ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight);
-// x [n_token][n_in] times w [n_out][n_in], plus bias [n_out] unless nullptr.
-ggml_tensor* linear(const GraphContext& g, ggml_tensor* w, ggml_tensor* bias, ggml_tensor* x);
-Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x);
 enum class GatedUnit { swiglu, geglu };
-ggml_tensor* gated_ffn(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
-                       GatedUnit unit);
+
+// The steps that a layer is made of, as nodes of ggml's or of ours: which of them is the caller's
+// choice, a family only puts them in order. What lies between two steps of the same kind may have a
+// type and a layout of its own; x, residual and the results of add_linear() are [n_token][n_embd].
+class LayerOps {
+ public:
+  virtual ~LayerOps() = default;
+  virtual ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const = 0;
+  virtual Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const = 0;
+  // residual + w x. x: what attention or gated() returned.
+  virtual ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
+                                  ggml_tensor* residual) const = 0;
+  // act(gate x) * up x, [n_token][n_ff].
+  virtual ggml_tensor* gated(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                             GatedUnit unit) const = 0;
+};
+
+ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight);
+// x [n_token][n_in].
+ggml_tensor* multiply(const GraphContext& g, const Linear& w, ggml_tensor* x);
 
 // Norm, attention, residual, norm, gated feed-forward, residual: the layer that most families
 // share.

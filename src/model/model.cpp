@@ -21,6 +21,14 @@ std::string describe_types(ggml_context* tensors) {
   return text;
 }
 
+bool keeps_none(ggml_type) {
+  return false;
+}
+
+bool keeps_own(ggml_type) {
+  return false;  // until the products of ours are there
+}
+
 // Hyper-parameters, family, tensors and tokenizer metadata of an open file.
 Status check_content(ModelFile* file) {
   const auto supported = family_names();
@@ -55,8 +63,8 @@ Result<ModelFile> ModelFile::open(const std::string& path) {
   return file;
 }
 
-Result<std::shared_ptr<const Model>> Model::load(const std::string& path,
-                                                 const Progress& progress) {
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const Progress& progress,
+                                                 Kernels kernels) {
   RESTKV_ASSIGN_OR_RETURN(ModelFile file, ModelFile::open(path));
   auto model = std::make_shared<Model>();
   model->path_ = path;
@@ -72,16 +80,17 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path,
   }
   if (progress) progress("weights");
   RESTKV_ASSIGN_OR_RETURN(model->weights_,
-                          Weights::load(path, file.metadata.get(), std::move(file.tensors)));
+                          Weights::load(path, file.metadata.get(), std::move(file.tensors),
+                                        kernels == Kernels::ggml ? keeps_none : keeps_own));
   const Weights& weights = *model->weights_;
   for (uint32_t l = 0; l < file.hparams.n_layer; ++l) {
     model->layers_.push_back(bind_layer(weights, static_cast<int32_t>(l)));
   }
   model->token_embd_ = weights.plain("token_embd.weight");
   model->output_norm_ = weights.plain("output_norm.weight");
-  model->output_ = weights.matrix("output.weight");
-  if (model->output_ == nullptr) model->output_ = weights.matrix("token_embd.weight");
-  model->output_bias_ = weights.plain("output.bias");
+  const bool tied = weights.plain("output.weight") == nullptr;
+  model->output_ = {weights.matrix(tied ? "token_embd.weight" : "output.weight"),
+                    weights.plain("output.bias")};
   return std::shared_ptr<const Model>(std::move(model));
 }
 
@@ -92,7 +101,7 @@ ggml_tensor* Model::embed(const GraphContext& g, ggml_tensor* ids) const {
 }
 
 ggml_tensor* Model::head(const GraphContext& g, ggml_tensor* hidden) const {
-  return linear(g, output_, output_bias_, rms_norm(g, hidden, output_norm_));
+  return multiply(g, output_, rms_norm(g, hidden, output_norm_));
 }
 
 }  // namespace restkv

@@ -11,6 +11,7 @@
 #include "model/hparams.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
+#include "restkv/options.h"
 
 namespace restkv {
 
@@ -33,8 +34,10 @@ class Model {
  public:
   // stage: "weights", "tokenizer". Called before each.
   using Progress = std::function<void(const char* stage)>;
+  // kernels: which of them will run it; it decides how weights lie in memory.
   static Result<std::shared_ptr<const Model>> load(const std::string& path,
-                                                   const Progress& progress = {});
+                                                   const Progress& progress = {},
+                                                   Kernels kernels = Kernels::automatic);
 
   const HParams& hparams() const { return hparams_; }
   const Family& family() const { return *family_; }
@@ -42,6 +45,8 @@ class Model {
   const Weights& weights() const { return *weights_; }
   const LayerWeights& layer(int32_t l) const { return layers_[l]; }
   const std::string& path() const { return path_; }
+  ggml_tensor* output_norm() const { return output_norm_; }
+  const Linear& output() const { return output_; }
 
   Rope rope() const { return {family_->rope_pairs, layers_[0].rope_freqs}; }
   AttentionScale attention_scale() const {
@@ -62,8 +67,8 @@ class Model {
   std::unique_ptr<Weights> weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::vector<LayerWeights> layers_;
-  ggml_tensor *token_embd_ = nullptr, *output_norm_ = nullptr, *output_ = nullptr,
-              *output_bias_ = nullptr;
+  ggml_tensor *token_embd_ = nullptr, *output_norm_ = nullptr;
+  Linear output_;
 };
 
 }  // namespace restkv

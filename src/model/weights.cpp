@@ -69,7 +69,8 @@ MappedFile::~MappedFile() {
 }
 
 Result<std::unique_ptr<Weights>> Weights::load(const std::string& path, gguf_context* metadata,
-                                               ggml_context_ptr tensors) {
+                                               ggml_context_ptr tensors,
+                                               StaysInFile stays_in_file) {
   auto weights = std::make_unique<Weights>();
   RESTKV_ASSIGN_OR_RETURN(weights->file_, MappedFile::open(path));
   MappedFile& file = *weights->file_;
@@ -86,11 +87,11 @@ Result<std::unique_ptr<Weights>> Weights::load(const std::string& path, gguf_con
   }
   ggml_backend_buffer_set_usage(weights->file_buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
   weights->tensors_ = std::move(tensors);
-  RESTKV_RETURN_IF_ERROR(weights->repack());
+  RESTKV_RETURN_IF_ERROR(weights->repack(stays_in_file));
   return weights;
 }
 
-Status Weights::repack() {
+Status Weights::repack(StaysInFile stays_in_file) {
   ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
   if (device == nullptr) return Status::runtime("ggml has no CPU backend");
   const bool tied = ggml_get_tensor(tensors_.get(), "output.weight") == nullptr;
@@ -100,7 +101,7 @@ Status Weights::repack() {
          t = ggml_get_next_tensor(tensors_.get(), t)) {
       // The embedding table is looked up, not multiplied, unless it is the output head as well.
       const bool multiplied = tied || std::strcmp(t->name, "token_embd.weight") != 0;
-      if (is_matrix(t) && multiplied && repacked_.count(t->name) == 0 &&
+      if (is_matrix(t) && multiplied && !stays_in_file(t->type) && repacked_.count(t->name) == 0 &&
           multiplies_from(device, type, t)) {
         chosen.push_back(t);
       }
@@ -127,9 +128,10 @@ Status Weights::repack() {
   return {};
 }
 
-ggml_tensor* Weights::matrix(const std::string& name) const {
+Matrix Weights::matrix(const std::string& name) const {
   const auto found = repacked_.find(name);
-  return found != repacked_.end() ? found->second : plain(name);
+  ggml_tensor* file = plain(name);
+  return {found != repacked_.end() ? found->second : file, file};
 }
 
 ggml_tensor* Weights::plain(const std::string& name) const {

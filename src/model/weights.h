@@ -35,15 +35,24 @@ class MappedFile {
   size_t size_;
 };
 
+// A matrix of the model. `operand` is for ggml_mul_mat, perhaps in a packed layout; `file` is as it
+// lies in the mapping. They are the same where nothing was packed; both null where the file has no
+// such tensor.
+struct Matrix {
+  ggml_tensor *operand = nullptr, *file = nullptr;
+};
+
 class Weights {
  public:
+  // Whether a type's matrices stay as they lie in the file, because kernels of ours read them.
+  using StaysInFile = bool (*)(ggml_type type);
+
   // REQUIRES: the file has passed check_gguf_file and check_tensors.
   // Errors: model, capacity (no memory for repacked weights).
   static Result<std::unique_ptr<Weights>> load(const std::string& path, gguf_context* metadata,
-                                               ggml_context_ptr tensors);
+                                               ggml_context_ptr tensors, StaysInFile stays_in_file);
 
-  // The tensor as an operand of a matrix product; nullptr when the file does not have it.
-  ggml_tensor* matrix(const std::string& name) const;
+  Matrix matrix(const std::string& name) const;
   // The tensor as it lies in the file (element-wise operands, rows to look up, dequantisation).
   ggml_tensor* plain(const std::string& name) const;
 
@@ -51,7 +60,7 @@ class Weights {
   std::vector<float> dequantize(const std::string& name) const;
 
  private:
-  Status repack();
+  Status repack(StaysInFile stays_in_file);
 
   std::unique_ptr<MappedFile> file_;
   ggml_backend_buffer_ptr file_buffer_;

@@ -1,0 +1,139 @@
+#include <omp.h>
+
+#include <map>
+#include <mutex>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <tuple>
+
+#include "core/cpu.h"
+#include "products/bf16_product.h"
+
+namespace restkv {
+namespace {
+
+using Tag = dnnl::memory::format_tag;
+constexpr auto kBf16 = dnnl::memory::data_type::bf16;
+
+// oneDNN asks OpenMP how many threads it may use, when code is generated and when it runs.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
+  return kEngine;
+}
+
+dnnl::memory wrap(const dnnl::memory::desc& shape, const void* data) {
+  return dnnl::memory(shape, cpu_engine(), const_cast<void*>(data));
+}
+
+dnnl::matmul::primitive_desc describe(int64_t m, int64_t n, int64_t k,
+                                      const dnnl::memory::desc& weights) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return {{dnnl::memory::desc({m, k}, kBf16, Tag::ab), weights,
+           dnnl::memory::desc({m, n}, dnnl::memory::data_type::f32, Tag::ab)},
+          attributes,
+          cpu_engine()};
+}
+
+}  // namespace
+
+struct Bf16Product::Parts {
+  dnnl::matmul::primitive_desc shape;
+  dnnl::matmul multiply;
+  dnnl::memory::desc plain;  // the panel's rows as they come
+  dnnl::reorder pack;
+};
+
+namespace {
+
+std::unique_ptr<const Bf16Product::Parts> make_parts(int64_t m, int64_t n, int64_t k) {
+  // A layout that suits this many rows is taken for all, so that a panel serves a last few rows
+  // as well.
+  constexpr int64_t kUsualRows = 128;
+  const OneThread alone;
+  const dnnl::memory::desc any({k, n}, kBf16, Tag::any), plain({k, n}, kBf16, Tag::ba);
+  const dnnl::memory::desc packed = describe(kUsualRows, n, k, any).weights_desc();
+  const dnnl::matmul::primitive_desc shape = describe(m, n, k, packed);
+  const dnnl::reorder::primitive_desc pack(cpu_engine(), plain, cpu_engine(), packed);
+  return std::make_unique<const Bf16Product::Parts>(
+      Bf16Product::Parts{shape, dnnl::matmul(shape), plain, dnnl::reorder(pack)});
+}
+
+template <typename Run>
+bool succeeds(const Run& run) noexcept {
+  try {
+    const OneThread alone;
+    dnnl::stream stream(cpu_engine());
+    run(stream);
+    stream.wait();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+bool has_bf16_product() {
+  return cpu_has_avx512_bf16();
+}
+
+Bf16Product::Bf16Product(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+Bf16Product::~Bf16Product() = default;
+
+Result<std::shared_ptr<const Bf16Product>> Bf16Product::get(int64_t m, int64_t n, int64_t k) {
+  static std::mutex mutex;
+  static std::map<std::tuple<int64_t, int64_t, int64_t>, std::shared_ptr<const Bf16Product>> made;
+  try {
+    const std::lock_guard lock(mutex);
+    auto& product = made[{m, n, k}];
+    if (!product) product = std::make_shared<const Bf16Product>(make_parts(m, n, k));
+    return product;
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) return Status::capacity("no memory for oneDNN's code");
+    return Status::runtime(std::string("oneDNN has no bf16 product: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory for oneDNN's code");
+  }
+}
+
+size_t Bf16Product::panel_bytes() const {
+  return parts_->shape.weights_desc().get_size();
+}
+
+size_t Bf16Product::scratch_bytes() const {
+  return parts_->shape.scratchpad_desc().get_size();
+}
+
+bool Bf16Product::pack(const uint16_t* b, std::byte* panel) const noexcept {
+  return succeeds([&](dnnl::stream& stream) {
+    dnnl::memory from = wrap(parts_->plain, b), to = wrap(parts_->shape.weights_desc(), panel);
+    parts_->pack.execute(stream, from, to);
+  });
+}
+
+bool Bf16Product::multiply(const uint16_t* a, const std::byte* panel, float* c,
+                           std::byte* scratch) const noexcept {
+  return succeeds([&](dnnl::stream& stream) {
+    const auto& shape = parts_->shape;
+    parts_->multiply.execute(stream,
+                             {{DNNL_ARG_SRC, wrap(shape.src_desc(), a)},
+                              {DNNL_ARG_WEIGHTS, wrap(shape.weights_desc(), panel)},
+                              {DNNL_ARG_DST, wrap(shape.dst_desc(), c)},
+                              {DNNL_ARG_SCRATCHPAD, wrap(shape.scratchpad_desc(), scratch)}});
+  });
+}
+
+}  // namespace restkv
