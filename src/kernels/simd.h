@@ -22,6 +22,7 @@ struct Simd {
   typedef int32_t I __attribute__((vector_size(4 * N)));
   typedef uint32_t U __attribute__((vector_size(4 * N)));
   typedef double D __attribute__((vector_size(4 * N)));
+  typedef uint16_t H __attribute__((vector_size(2 * N)));
   // Columns of a tile: two registers, so that a broadcast serves two multiplications.
   static constexpr int64_t kTile = 2 * N;
   // Rows of a register block: 2 * kRows accumulators, two tile registers and a broadcast fit.

@@ -1,0 +1,8 @@
+#include "kernels/layer_rows_simd.h"
+
+namespace restkv::kernels {
+
+const LayerRowKernels kLayerRowsAvx2 = {LayerRows<8>::rms_norm, LayerRows<8>::gate,
+                                        LayerRows<8>::add, LayerRows<8>::to_bf16};
+
+}  // namespace restkv::kernels

@@ -1,0 +1,114 @@
+// The rows between matrix products against their plain loops.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "kernels/dispatch.h"
+#include "tests/random.h"
+
+namespace restkv::kernels {
+namespace {
+
+constexpr int64_t kWidths[] = {1, 7, 16, 64, 100, 576, 577, 1536};
+
+float value_of(uint16_t half) {
+  const uint32_t bits = uint32_t{half} << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+class LayerRowKernelsTest : public testing::TestWithParam<int> {
+ protected:
+  const LayerRowKernels& fast() const { return *supported_kernels()[GetParam()].layer_rows; }
+
+  std::vector<float> numbers(int64_t n, float scale = 1.0f) {
+    return random_floats(n, ++seed_, scale);
+  }
+
+  // Equal but for the last bit of a bf16: sums and exponentials are rounded in another order.
+  static void expect_near(const std::vector<uint16_t>& a, const std::vector<uint16_t>& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+      const float x = value_of(a[i]), y = value_of(b[i]);
+      ASSERT_NEAR(x, y, 0x1p-7f * std::abs(y) + 1e-30f) << i;
+    }
+  }
+
+  uint32_t seed_ = 0;
+};
+
+TEST_P(LayerRowKernelsTest, RmsNorm) {
+  for (const int64_t n : kWidths) {
+    const std::vector<float> x = numbers(n, 30.0f), weight = numbers(n);
+    std::vector<uint16_t> halves(n), a(n), b(n);
+    kLayerRowsRef.to_bf16(x.data(), n, halves.data());
+    for (const Row row : {Row{.f32 = x.data()}, Row{.bf16 = halves.data()}}) {
+      fast().rms_norm(row, weight.data(), 1e-5f, n, a.data());
+      kLayerRowsRef.rms_norm(row, weight.data(), 1e-5f, n, b.data());
+      expect_near(a, b);
+    }
+  }
+}
+
+TEST_P(LayerRowKernelsTest, Gate) {
+  for (const int64_t n : kWidths) {
+    const std::vector<float> g = numbers(n, 8.0f), u = numbers(n), bias = numbers(n);
+    std::vector<uint16_t> a(n), b(n);
+    for (const Activation activation : {Activation::silu, Activation::gelu}) {
+      for (const float* either : {static_cast<const float*>(nullptr), bias.data()}) {
+        fast().gate(g.data(), either, u.data(), either, activation, n, a.data());
+        kLayerRowsRef.gate(g.data(), either, u.data(), either, activation, n, b.data());
+        expect_near(a, b);
+      }
+    }
+  }
+}
+
+TEST_P(LayerRowKernelsTest, GateOfExtremes) {
+  const std::vector<float> g = {-1e30f, -200, -88, -0.0f, 0, 88, 200, 1e30f}, u(g.size(), 1.0f);
+  std::vector<uint16_t> a(g.size()), b(g.size());
+  fast().gate(g.data(), nullptr, u.data(), nullptr, Activation::silu, 8, a.data());
+  for (size_t i = 0; i < g.size(); ++i) {
+    const float expected = g[i] <= -88 ? 0.0f : g[i] / (1.0f + std::exp(-g[i]));
+    ASSERT_NEAR(value_of(a[i]), expected, 0x1p-8f * std::abs(expected) + 1e-6f) << g[i];
+  }
+}
+
+TEST_P(LayerRowKernelsTest, Add) {
+  for (const int64_t n : kWidths) {
+    const std::vector<float> x = numbers(n), bias = numbers(n), residual = numbers(n);
+    std::vector<uint16_t> halves(n);
+    kLayerRowsRef.to_bf16(residual.data(), n, halves.data());
+    std::vector<float> a(n), b(n);
+    for (const Row row : {Row{}, Row{.f32 = residual.data()}, Row{.bf16 = halves.data()}}) {
+      fast().add(x.data(), bias.data(), row, n, a.data());
+      kLayerRowsRef.add(x.data(), bias.data(), row, n, b.data());
+      ASSERT_EQ(a, b);
+    }
+  }
+}
+
+TEST_P(LayerRowKernelsTest, RoundingIsToNearestEvenAndKeepsNaN) {
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> x = numbers(100, 1e5f);
+  x.insert(x.end(), {0.0f, -0.0f, inf, -inf, std::nanf(""), 1.00390625f, 1.01171875f});
+  std::vector<uint16_t> a(x.size()), b(x.size());
+  fast().to_bf16(x.data(), static_cast<int64_t>(x.size()), a.data());
+  kLayerRowsRef.to_bf16(x.data(), static_cast<int64_t>(x.size()), b.data());
+  EXPECT_EQ(a, b);
+  EXPECT_TRUE(std::isnan(value_of(a[104])));
+  EXPECT_EQ(value_of(a[105]), 1.0f);       // half-way between 1 and 1.0078125: the even one
+  EXPECT_EQ(value_of(a[106]), 1.015625f);  // half-way again
+}
+
+INSTANTIATE_TEST_SUITE_P(Supported, LayerRowKernelsTest,
+                         testing::Range(0, static_cast<int>(supported_kernels().size())),
+                         [](const testing::TestParamInfo<int>& info) {
+                           return std::string(supported_kernels()[info.param].name);
+                         });
+
+}  // namespace
+}  // namespace restkv::kernels
