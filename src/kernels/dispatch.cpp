@@ -8,17 +8,35 @@ namespace restkv::kernels {
 namespace {
 
 std::vector<KernelSet> find_supported() {
-  std::vector<KernelSet> found = {
-      {"ref", &kWindowAttentionRef, &kReconstructionRef, &kLayerRowsRef}};
+  KernelSet set{
+      .name = "ref",
+      .dequant = &kDequantRef,
+      .layer_rows = &kLayerRowsRef,
+      .reconstruction = &kReconstructionRef,
+      .window_attention = &kWindowAttentionRef,
+  };
+  std::vector<KernelSet> found{set};
 #ifdef RESTKV_X86_KERNELS
-  if (cpu_has_avx2())
-    found.push_back({"avx2", &kWindowAttentionAvx2, &kReconstructionAvx2, &kLayerRowsAvx2});
+  if (cpu_has_avx2()) {
+    set.name = "avx2";
+    set.dequant = &kDequantAvx2;
+    set.layer_rows = &kLayerRowsAvx2;
+    set.reconstruction = &kReconstructionAvx2;
+    set.window_attention = &kWindowAttentionAvx2;
+    found.push_back(set);
+  }
   if (cpu_has_avx512()) {
-    found.push_back({"avx512", &kWindowAttentionAvx512, &kReconstructionAvx512, &kLayerRowsAvx512});
+    set.name = "avx512";
+    set.dequant = &kDequantAvx512;
+    set.layer_rows = &kLayerRowsAvx512;
+    set.reconstruction = &kReconstructionAvx512;
+    set.window_attention = &kWindowAttentionAvx512;
+    found.push_back(set);
   }
   if (cpu_has_avx512_bf16()) {
-    found.push_back(
-        {"avx512_bf16", &kWindowAttentionAvx512, &kReconstructionAvx512, &kLayerRowsAvx512});
+    set.name = "avx512_bf16";
+    set.dequant = &kDequantAvx512Bf16;
+    found.push_back(set);
   }
 #endif
   return found;

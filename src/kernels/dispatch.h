@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
 #include "kernels/reconstruction.h"
 #include "kernels/window_attention.h"
@@ -12,9 +13,10 @@ namespace restkv::kernels {
 
 struct KernelSet {
   std::string_view name;  // ref, avx2, avx512, avx512_bf16
-  const WindowAttentionKernels* window_attention = nullptr;
-  const ReconstructionKernels* reconstruction = nullptr;
+  const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
+  const ReconstructionKernels* reconstruction = nullptr;
+  const WindowAttentionKernels* window_attention = nullptr;
 };
 
 // All variants that this build has and this CPU can run, slowest first; ref is always there.
