@@ -92,7 +92,8 @@ Status run(const EvictionFlags& f) {
     RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model->hparams(), &config));
   scenario.prompt_tokens = f.prompt_tokens;
   scenario.n_repeat = f.n_repeat;
-  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, nullptr));
+  RESTKV_ASSIGN_OR_RETURN(const auto compute,
+                          Compute::create(engine.n_threads, nullptr, engine.kernels));
   RESTKV_ASSIGN_OR_RETURN(const auto times, bench::run_eviction(*model, *compute, scenario));
   print(f, times);
   return flush_output();

@@ -194,7 +194,7 @@ Result<int> run(const ChatFlags& f) {
     return Status::model(model->path() + " has no chat template; restkv generate --raw needs none");
   }
   RESTKV_ASSIGN_OR_RETURN(const auto compute,
-                          Compute::create(engine.n_threads, begin_interruptible()));
+                          Compute::create(engine.n_threads, begin_interruptible(), engine.kernels));
   end_interruptible();
   return Chat(f, std::move(config), std::move(document), *model, *compute).run();
 }

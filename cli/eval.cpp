@@ -84,7 +84,8 @@ Result<int> run(const PerplexityFlags& f) {
   }
   warn_beyond_training("text", request.tokens.size(), model->hparams());
   const std::atomic<bool>* cancel = begin_interruptible();
-  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
+  RESTKV_ASSIGN_OR_RETURN(const auto compute,
+                          Compute::create(engine.n_threads, cancel, engine.kernels));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
   const auto result = perplexity(*model, *compute, request);
   progress.clear();

@@ -150,7 +150,8 @@ Result<int> run(GenerateFlags& f) {
   RESTKV_RETURN_IF_ERROR(prepare(f, *model, text, &request));
 
   const std::atomic<bool>* cancel = begin_interruptible();
-  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(engine.n_threads, cancel));
+  RESTKV_ASSIGN_OR_RETURN(const auto compute,
+                          Compute::create(engine.n_threads, cancel, engine.kernels));
   request.on_progress = [&](const PrefillProgress& p) { progress.prefill(p); };
   if (!f.json) {
     request.answer.on_text = [&](std::string_view piece) {

@@ -30,9 +30,11 @@ ggml_tensor* GraphBuild::node(ggml_type type, int64_t ne0, int64_t ne1, int64_t 
                         call, n_threads, keep(std::move(work)));
 }
 
-Result<std::unique_ptr<Compute>> Compute::create(int n_threads, const std::atomic<bool>* cancel) {
+Result<std::unique_ptr<Compute>> Compute::create(int n_threads, const std::atomic<bool>* cancel,
+                                                 Kernels kernels) {
   auto compute = std::make_unique<Compute>();
   compute->n_threads_ = n_threads;
+  compute->kernels_ = kernels;
   compute->cancel_ = cancel;
   compute->backend_.reset(ggml_backend_cpu_init());
   if (!compute->backend_) return Status::runtime("ggml has no CPU backend");

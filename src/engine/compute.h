@@ -16,6 +16,7 @@
 #include "ggml-backend.h"
 #include "ggml-cpp.h"
 #include "ggml.h"
+#include "restkv/options.h"
 #include "restkv/status.h"
 
 namespace restkv {
@@ -60,8 +61,10 @@ struct GraphBuild {
 
 class Compute {
  public:
-  // n_threads >= 1. Set *cancel to stop a running graph; it may be null.
-  static Result<std::unique_ptr<Compute>> create(int n_threads, const std::atomic<bool>* cancel);
+  // n_threads >= 1. Set *cancel to stop a running graph; it may be null. kernels: what those who
+  // build graphs choose their nodes by.
+  static Result<std::unique_ptr<Compute>> create(int n_threads, const std::atomic<bool>* cancel,
+                                                 Kernels kernels = Kernels::automatic);
 
   // Builds and runs one graph of at most max_nodes nodes and leaves. Errors: capacity (no memory
   // for the arena), runtime (cancelled: cancelled() is true then).
@@ -80,12 +83,14 @@ class Compute {
   };
 
   int n_threads() const { return n_threads_; }
+  Kernels kernels() const { return kernels_; }
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(); }
 
  private:
   void watch(const std::atomic<bool>* cancel);
 
   int n_threads_ = 1;
+  Kernels kernels_ = Kernels::automatic;
   const std::atomic<bool>* cancel_ = nullptr;
   ggml_backend_ptr backend_;
   ggml_gallocr_ptr arena_;
