@@ -86,7 +86,7 @@ Status run(const EvictionFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(const std::string text, read_text(f.file));
   if (text.empty()) return Status::usage("the text is empty, a prompt needs some");
-  RESTKV_ASSIGN_OR_RETURN(const auto model, Model::load(model_path(f.model)));
+  RESTKV_ASSIGN_OR_RETURN(const auto model, Model::load(model_path(f.model), {}, engine.kernels));
   RESTKV_ASSIGN_OR_RETURN(scenario.text, model->tokenizer().tokenize(text, true, false));
   for (CacheConfig& config : scenario.configs)
     RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model->hparams(), &config));

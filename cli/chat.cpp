@@ -185,10 +185,12 @@ Result<int> run(const ChatFlags& f) {
   if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
   RESTKV_ASSIGN_OR_RETURN(std::string document, read_document(f.file));
   ProgressLine progress;
-  RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
-                          Model::load(model_path(f.model), [&](const char* stage) {
-                            progress.show("loading: " + std::string(stage));
-                          }));
+  RESTKV_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Model> model,
+      Model::load(
+          model_path(f.model),
+          [&](const char* stage) { progress.show("loading: " + std::string(stage)); },
+          engine.kernels));
   progress.clear();
   if (!model->tokenizer().has_chat_template()) {
     return Status::model(model->path() + " has no chat template; restkv generate --raw needs none");

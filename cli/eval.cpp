@@ -71,10 +71,12 @@ Result<int> run(const PerplexityFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const std::string text, read_text(f.file));
   if (text.empty()) return Status::usage("the text is empty, perplexity needs at least 2 tokens");
   ProgressLine progress;
-  RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
-                          Model::load(model_path(f.model), [&](const char* stage) {
-                            progress.show("loading: " + std::string(stage));
-                          }));
+  RESTKV_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Model> model,
+      Model::load(
+          model_path(f.model),
+          [&](const char* stage) { progress.show("loading: " + std::string(stage)); },
+          engine.kernels));
   progress.clear();
   RESTKV_RETURN_IF_ERROR(fit_budget(f.kv, model->hparams(), &request.cache));
   RESTKV_ASSIGN_OR_RETURN(request.tokens, model->tokenizer().tokenize(text, true, false));

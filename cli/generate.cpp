@@ -140,10 +140,11 @@ Result<int> run(GenerateFlags& f) {
   ProgressLine progress;
   const auto start = std::chrono::steady_clock::now();
   const auto path = model_path(f.model);
-  RESTKV_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model,
-                          Model::load(path, [&](const char* stage) {
-                            progress.show("loading: " + std::string(stage));
-                          }));
+  RESTKV_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Model> model,
+      Model::load(
+          path, [&](const char* stage) { progress.show("loading: " + std::string(stage)); },
+          engine.kernels));
   const double load_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   progress.clear();

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "cache/storage.h"
-#include "engine/prefill.h"
+#include "engine/chunks.h"
+#include "engine/panel_products.h"
 
 namespace restkv {
 namespace {
@@ -77,8 +78,9 @@ size_t remembered_bytes(const CachePlan& plan, const HParams& hp, size_t n_row) 
 
 }  // namespace
 
-MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
+MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
                        std::span<const CachePlan* const> plans) {
+  const int64_t n_token = reading.n_token, n_old = reading.n_old;
   const size_t half_row = hp.head_dim * element_size(ElementType::f16);
   const size_t n = n_token, n_row = n_token + n_old;
   const size_t head_rows = size_t{hp.n_head} * hp.head_dim;
@@ -94,15 +96,18 @@ MemoryPlan plan_memory(const HParams& hp, int64_t n_token, int64_t n_old,
   }
   memory.kv_peak_bytes += n_row * n_store * half_row * 2;
   if (raw_keys) memory.kv_peak_bytes += n * n_store * half_row;
-  memory.hidden_bytes = n * (hp.n_embd * sizeof(float) + sizeof(int32_t));
+  const bool panels = reads_in_panels(n_token, reading.kernels);
+  memory.hidden_bytes =
+      n * (hp.n_embd * (panels ? sizeof(uint16_t) : sizeof(float)) + sizeof(int32_t));
   // Before RoPE, and after it, where both are asked for.
   if (all_queries) memory.hidden_bytes += n * head_rows * sizeof(float) * (raw_keys ? 2 : 1);
-  const size_t chunk = std::min<size_t>(n, kMaxChunk);
+  const size_t chunk = std::min<size_t>(n, max_chunk_rows(hp, n_token, reading.kernels));
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
   const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);
-  memory.work_bytes += n_row * chunk * 2 + chunk * sizeof(float) * (4 * widest + 4 * hp.n_embd) +
-                       size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
-                       n_row * hp.n_head * sizeof(int32_t);
+  const size_t row = panels ? activation_bytes(hp) : sizeof(float) * (4 * widest + 4 * hp.n_embd);
+  memory.work_bytes += n_row * chunk * 2 + chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 +
+                       projection + n_row * hp.n_head * sizeof(int32_t);
+  if (panels) memory.work_bytes += PanelProducts::workspace_bytes(hp, reading.n_threads);
   return memory;
 }
 

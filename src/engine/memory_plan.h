@@ -15,13 +15,19 @@ namespace restkv {
 struct MemoryPlan {
   size_t kv_peak_bytes = 0;  // one full layer and every compressed cache
   size_t hidden_bytes = 0;   // hidden states of the prompt
-  // Attention mask, the graph's arena, a dequantised W_o, indices and scores; an estimate.
+  // Attention mask, the graph's arena, weight panels, a dequantised W_o, indices and scores; an
+  // estimate.
   size_t work_bytes = 0;
   size_t total_bytes() const { return kv_peak_bytes + hidden_bytes + work_bytes; }
 };
 
-// For n_token tokens that are read at once and follow n_old entries per cached head.
-MemoryPlan plan_memory(const HParams& hparams, int64_t n_token, int64_t n_old,
+struct PlannedReading {
+  int64_t n_token = 0;  // read at once
+  int64_t n_old = 0;    // entries per cached head that they follow
+  Kernels kernels = Kernels::automatic;
+  int n_threads = 1;
+};
+MemoryPlan plan_memory(const HParams& hparams, const PlannedReading& reading,
                        std::span<const CachePlan* const> plans);
 
 // What the system, or the limit of the container, can still give; nothing where neither says.

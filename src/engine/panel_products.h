@@ -1,6 +1,6 @@
 // Products of a prompt chunk's rows with a layer's matrices: panels of weights are dequantised to
 // bf16 once a chunk and multiplied by oneDNN, as pairs of nodes (dequantise, multiply) in a graph.
-// Worth it from some 64 rows on, where a panel serves all of them.
+// Worth it from some 64 rows on, where one panel serves all of them.
 //
 // Thread safety: one graph at a time.
 #pragma once
@@ -17,52 +17,58 @@
 
 namespace restkv {
 
-// Rows of bf16 tensors are allocated in multiples of this, because code is generated for so many.
-constexpr int64_t kPanelRowAlign = 16;
+// Rows of bf16 tensors are allocated in multiples of this: code is generated for so many at once.
 constexpr int64_t pad_panel_rows(int64_t n_row) {
-  return (n_row + kPanelRowAlign - 1) / kPanelRowAlign * kPanelRowAlign;
+  return (n_row + 15) / 16 * 16;
 }
 
 class PanelProducts {
  public:
-  // Whether it can be used at all on this machine and build.
+  // Whether this build and CPU have them at all.
   static bool available() { return has_bf16_product(); }
-  // Bytes that the panels and the threads' buffers of a model's layers may take.
+  // What the panels and the threads' buffers take at most for a model.
   static size_t workspace_bytes(const HParams& hparams, int n_threads);
 
-  explicit PanelProducts(int n_threads) : n_threads_(n_threads) {}
+  explicit PanelProducts(int n_threads);
+  ~PanelProducts();
 
-  // y = x [n_row][n_in] bf16 times the rows of every part, side by side: float
-  // [n_row][sum of n_out], with biases, and with residual [n_row][n_out] (float or bf16) where there
-  // is one. x holds pad_panel_rows(n_row) rows. An error that nodes cannot report is in status().
+  // x [n_row][n_in] times the rows of all parts side by side: float [n_row][sum of n_out], biases
+  // added, and residual [n_row][sum of n_out] (float or bf16) unless it is nullptr. x is bf16 with
+  // pad_panel_rows(n_row) rows.
   ggml_tensor* add(const GraphBuild& b, std::span<const Linear* const> parts, ggml_tensor* x,
                    int64_t n_row, ggml_tensor* residual);
   // act(gate x) * up x: bf16 [pad_panel_rows(n_row)][n_out].
   ggml_tensor* gate(const GraphBuild& b, const Linear& gate, const Linear& up, ggml_tensor* x,
                     int64_t n_row, kernels::Activation activation);
 
-  // Of the graphs that were built and run since the last call.
+  // What nodes cannot report: whether all products of the graphs since the last call succeeded.
+  // Errors: capacity, runtime.
   Status take_status();
 
  private:
   struct Panel;
-  struct Group;
-  struct Output;
-  // Memory of one thread: rows on their way into a panel, or a tile of products.
-  struct Buffer {
-    std::vector<std::byte> memory;
-    std::byte* at(size_t alignment = 64);
+  struct Product;
+  class Memory {
+   public:
+    void grow(size_t bytes);  // what it held is lost
+    std::byte* data() const;  // aligned to 64 bytes
+
+   private:
+    std::vector<std::byte> bytes_;
   };
 
-  std::vector<Panel> cut(std::span<const Linear* const> parts, bool paired) const;
-  ggml_tensor* multiply(const GraphBuild& b, std::vector<Panel> panels, ggml_tensor* x,
-                        const Output& output);
-  void dequantize(const Panel& panel, std::byte* scratch, std::byte* to);
+  Status plan(Product* product) const;
+  Status plan_panel(Product* product, Panel panel) const;
+  ggml_tensor* run(const GraphBuild& b, Product product, ggml_type type, int64_t n_row_allocated,
+                   int64_t n_column);
+  void dequantize(const Product& product, const Panel& panel, int thread);
+  void multiply(const Product& product, const Panel& panel, int64_t row_block, int thread,
+                ggml_tensor* y);
 
-  int n_threads_;
-  std::vector<std::byte> panels_;
-  std::vector<Buffer> buffers_;  // [n_threads]
-  Status made_;
+  const int n_threads_;
+  Memory panels_;
+  std::vector<Memory> buffers_;  // [n_threads] rows on their way into a panel, or a tile of sums
+  Status status_;
   std::atomic<bool> failed_{false};
 };
 

@@ -6,9 +6,11 @@
 #include <new>
 #include <string>
 
+#include "engine/chunks.h"
 #include "engine/finish_layer.h"
 #include "engine/memory_plan.h"
 #include "engine/observe.h"
+#include "engine/panel_ops.h"
 #include "engine/read_attention.h"
 
 namespace restkv {
@@ -19,12 +21,6 @@ constexpr size_t kMaxHeadBytes = size_t{64} << 20;
 double now_ms() {
   using namespace std::chrono;
   return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
-}
-
-// End of the chunk that starts at `first`.
-int64_t chunk_end(int64_t first, int64_t n_token) {
-  const int64_t end = std::min(first + kChunk, n_token);
-  return n_token - end < kMinChunk ? n_token : end;
 }
 
 // One reading, of sequences that are all empty or of a single one.
@@ -39,6 +35,9 @@ class Reading {
         sequences_(std::move(sequences)),
         cuts_(cuts),
         n_token_(static_cast<int64_t>(request.tokens.size())),
+        panels_(reads_in_panels(n_token_, compute.kernels())),
+        chunk_(chunk_rows(hp_, n_token_, compute.kernels())),
+        hidden_type_(panels_ ? GGML_TYPE_BF16 : GGML_TYPE_F32),
         fresh_(sequences_.empty() || sequences_[0]->cache.layers.empty()),
         state_{.model = model,
                .compute = compute,
@@ -47,6 +46,7 @@ class Reading {
                .fresh = fresh_,
                .turns_to_index = !fresh_ && sequences_[0]->plan->rotates_when_read(),
                .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); })},
+        products_(compute.n_threads()),
         attention_(state_) {}
 
   // Whether a cache has been changed, for good or, after an error, half-way.
@@ -71,7 +71,7 @@ class Reading {
  private:
   Status allocate() {
     RESTKV_RETURN_IF_ERROR(allocate_scratch());
-    hidden_.resize(n_token_ * hp_.n_embd);
+    hidden_.resize(n_token_ * ggml_row_size(hidden_type_, hp_.n_embd));
     state_.positions.resize(n_token_);
     for (int64_t i = 0; i < n_token_; ++i)
       state_.positions[i] = static_cast<int32_t>(state_.n_before + i);
@@ -92,7 +92,8 @@ class Reading {
     std::vector<const CachePlan*> plans;
     for (const Sequence* sequence : sequences_)
       plans.push_back(sequence->plan.get());
-    RESTKV_RETURN_IF_ERROR(check_memory(plan_memory(hp_, n_token_, longest, plans), n_token_));
+    const PlannedReading planned{n_token_, longest, compute_.kernels(), compute_.n_threads()};
+    RESTKV_RETURN_IF_ERROR(check_memory(plan_memory(hp_, planned, plans), n_token_));
     const std::shared_ptr<KvMeter> meter =
         sequences_.empty() ? std::make_shared<KvMeter>() : sequences_[0]->cache.meter;
     RESTKV_RETURN_IF_ERROR(state_.scratch.allocate(n_row,
@@ -109,9 +110,15 @@ class Reading {
 
   int64_t n_seen() const { return state_.n_seen(); }
 
+  // End of the chunk that starts at `first`.
+  int64_t chunk_end(int64_t first) const {
+    const int64_t end = std::min(first + chunk_, n_token_);
+    return n_token_ - end < kMinChunk ? n_token_ : end;
+  }
+
   Status embed() {
-    for (int64_t first = 0; first < n_token_; first = chunk_end(first, n_token_)) {
-      const int64_t n = chunk_end(first, n_token_) - first;
+    for (int64_t first = 0; first < n_token_; first = chunk_end(first)) {
+      const int64_t n = chunk_end(first) - first;
       RESTKV_RETURN_IF_ERROR(compute_.run(16, [&](const GraphBuild& b) {
         const GraphContext g{b.ctx, hp_};
         ggml_tensor* ids = b.wrap(GGML_TYPE_I32, request_.tokens.data() + first, n);
@@ -124,7 +131,7 @@ class Reading {
   Status run_layer(uint32_t l) {
     begin_layer(l);
     for (int64_t first = 0; first < n_token_;) {
-      const int64_t end = chunk_end(first, n_token_);
+      const int64_t end = chunk_end(first);
       RESTKV_RETURN_IF_ERROR(run_chunk(l, first, end - first));
       first = end;
       if (request_.on_progress) {
@@ -178,13 +185,15 @@ class Reading {
 
   Status run_chunk(uint32_t l, int64_t first, int64_t n) {
     attention_.begin_chunk(first, n);
-    return compute_.run(256 + attention_.count_nodes(), [&](const GraphBuild& b) {
-      const GraphContext g{b.ctx, hp_};
+    RESTKV_RETURN_IF_ERROR(compute_.run(256 + attention_.count_nodes(), [&](const GraphBuild& b) {
+      const PanelOps panels(b, products_, n);
+      const GraphContext g{b.ctx, hp_, panels_ ? panels : ggml_ops()};
       ggml_tensor* x = hidden_rows(b, first, n);
       const Attend attend = [&](const Qkv& qkv) { return attention_.attend(b, first, n, qkv); };
       ggml_tensor* out = model_.family().layer(g, model_.layer(l), x, attend);
       b.expand(ggml_cpy(b.ctx, out, x));
-    });
+    }));
+    return products_.take_status();
   }
 
   // What is read of layer l becomes part of every sequence's cache, cut where it is time.
@@ -217,7 +226,7 @@ class Reading {
     }
     const int64_t at_once = std::clamp<int64_t>(
         static_cast<int64_t>(kMaxHeadBytes / (size_t{hp_.n_vocab} * sizeof(float))), kMinChunk,
-        kChunk);
+        chunk_);
     std::vector<float> logits;
     for (int64_t first = 0; first < n_token_; first += at_once) {
       const int64_t n = std::min(at_once, n_token_ - first);
@@ -232,14 +241,17 @@ class Reading {
     logits->resize(n * hp_.n_vocab);
     RESTKV_RETURN_IF_ERROR(compute_.run(32, [&](const GraphBuild& b) {
       const GraphContext g{b.ctx, hp_};
-      ggml_tensor* rows = model_.head(g, hidden_rows(b, first, n));
+      ggml_tensor* x = hidden_rows(b, first, n);
+      if (x->type != GGML_TYPE_F32) x = ggml_cast(b.ctx, x, GGML_TYPE_F32);
+      ggml_tensor* rows = model_.head(g, x);
       b.expand(ggml_cpy(b.ctx, rows, b.wrap(GGML_TYPE_F32, logits->data(), hp_.n_vocab, n)));
     }));
     return check_logits(model_, *logits);
   }
 
   ggml_tensor* hidden_rows(const GraphBuild& b, int64_t first, int64_t n) {
-    return b.wrap(GGML_TYPE_F32, hidden_.data() + first * hp_.n_embd, hp_.n_embd, n);
+    return b.wrap(hidden_type_, hidden_.data() + first * ggml_row_size(hidden_type_, hp_.n_embd),
+                  hp_.n_embd, n);
   }
 
   const Model& model_;
@@ -249,11 +261,15 @@ class Reading {
   std::vector<Sequence*> sequences_;
   const bool cuts_;
   const int64_t n_token_;
+  const bool panels_;  // products are ours, in bf16
+  const int64_t chunk_;
+  const ggml_type hidden_type_;
   const bool fresh_;  // nothing precedes the tokens
 
   ReadState state_;
+  PanelProducts products_;
   ReadAttention attention_;
-  std::vector<float> hidden_;           // [n_token][n_embd]
+  std::vector<std::byte> hidden_;       // [n_token][n_embd] of hidden_type_
   QueryLog fresh_rotated_, fresh_raw_;  // of one layer, where no sequence has its own yet
   bool touched_ = false;
   ReadResult result_;

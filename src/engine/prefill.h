@@ -16,13 +16,6 @@
 
 namespace restkv {
 
-// llama.cpp's default, and large enough for its matrix kernels to be at their best.
-constexpr int64_t kChunk = 512;
-// ggml's attention takes another, less exact path below this many queries; a shorter remainder of
-// the prompt joins the chunk before it.
-constexpr int64_t kMinChunk = 64;
-constexpr int64_t kMaxChunk = kChunk + kMinChunk - 1;
-
 struct PrefillProgress {
   int32_t layer, n_layer;
   int64_t n_done, n_token;  // of this layer

@@ -27,9 +27,6 @@ struct LayerRowKernels {
 
   // out = x + bias + residual; bias may be null, residual may be empty.
   void (*add)(const float* x, const float* bias, Row residual, int64_t n, float* out);
-
-  // Rounds to the nearest bf16, ties to even; NaN stays NaN.
-  void (*to_bf16)(const float* x, int64_t n, uint16_t* out);
 };
 
 extern const LayerRowKernels kLayerRowsRef;

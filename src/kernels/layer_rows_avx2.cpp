@@ -3,6 +3,6 @@
 namespace restkv::kernels {
 
 const LayerRowKernels kLayerRowsAvx2 = {LayerRows<8>::rms_norm, LayerRows<8>::gate,
-                                        LayerRows<8>::add, LayerRows<8>::to_bf16};
+                                        LayerRows<8>::add};
 
 }  // namespace restkv::kernels

@@ -3,6 +3,6 @@
 namespace restkv::kernels {
 
 const LayerRowKernels kLayerRowsAvx512 = {LayerRows<16>::rms_norm, LayerRows<16>::gate,
-                                          LayerRows<16>::add, LayerRows<16>::to_bf16};
+                                          LayerRows<16>::add};
 
 }  // namespace restkv::kernels

@@ -27,7 +27,8 @@ float at(const Row& row, int64_t i) {
 float activate(Activation activation, float x) {
   if (activation == Activation::silu) return x / (1.0f + std::exp(-x));
   const float inner = 0.79788456f * x * (1.0f + 0.044715f * x * x);
-  return 0.5f * x * (1.0f + std::tanh(inner));
+  // 0.5 (1 + tanh(y)), which cancels for y < 0, is the logistic function of 2 y.
+  return x / (1.0f + std::exp(-2.0f * inner));
 }
 
 void rms_norm(Row x, const float* weight, float eps, int64_t n, uint16_t* out) {
@@ -56,13 +57,8 @@ void add(const float* x, const float* bias, Row residual, int64_t n, float* out)
   }
 }
 
-void to_bf16(const float* x, int64_t n, uint16_t* out) {
-  for (int64_t i = 0; i < n; ++i)
-    out[i] = round_to_bf16(x[i]);
-}
-
 }  // namespace
 
-const LayerRowKernels kLayerRowsRef = {rms_norm, gate, add, to_bf16};
+const LayerRowKernels kLayerRowsRef = {rms_norm, gate, add};
 
 }  // namespace restkv::kernels

@@ -42,10 +42,6 @@ class LayerRows {
     });
   }
 
-  static void to_bf16(const float* x, int64_t n, uint16_t* out) {
-    each(n, [&](int64_t i, auto&& tail) { tail.store_bf16(out + i, tail.floats(x + i)); });
-  }
-
  private:
   // Loads and stores of a whole register, or of its first `count` lanes.
   struct Whole {

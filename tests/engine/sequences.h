@@ -12,8 +12,11 @@
 
 namespace restkv::test {
 
+// ggml's kernels: what these tests compare may differ by rounding alone, and rounding of bf16 would
+// hide a wrong row. automatic_test.cpp compares the others with them.
 // One thread: small graphs on shared cores spend their time waiting for each other.
-std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr, int n_threads = 1);
+std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr, int n_threads = 1,
+                                      Kernels kernels = Kernels::ggml);
 
 // Window 8, smoothing kernel 5, LaCache's span 2: what 3 layers and short prompts can do with.
 CacheConfig cache_config(const std::string& policy, int64_t budget,

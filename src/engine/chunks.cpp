@@ -1,0 +1,37 @@
+#include "engine/chunks.h"
+
+#include <algorithm>
+
+#include "products/bf16_product.h"
+
+namespace restkv {
+namespace {
+
+constexpr int64_t kGgmlChunk = 512;
+constexpr int64_t kMinPanelRows = 24;
+constexpr int64_t kMaxPanelChunk = 2048;
+constexpr size_t kChunkBytes = size_t{96} << 20;
+
+}  // namespace
+
+bool reads_in_panels(int64_t n_token, Kernels kernels) {
+  return kernels == Kernels::automatic && n_token >= kMinPanelRows && has_bf16_product();
+}
+
+size_t activation_bytes(const HParams& hp) {
+  const size_t head_rows = size_t{hp.n_head} * hp.head_dim,
+               kv_rows = size_t{hp.n_head_kv} * hp.head_dim;
+  // Floats of q, k, v before and after RoPE and what attention gives; or the residual in float, a
+  // norm and the gated hidden rows in bf16.
+  const size_t attention = sizeof(float) * (3 * head_rows + 3 * kv_rows);
+  const size_t ffn = 2 * sizeof(float) * hp.n_embd + 2 * (size_t{hp.n_embd} + hp.n_ff);
+  return std::max(attention, ffn);
+}
+
+int64_t chunk_rows(const HParams& hp, int64_t n_token, Kernels kernels) {
+  if (!reads_in_panels(n_token, kernels)) return kGgmlChunk;
+  const auto rows = static_cast<int64_t>(kChunkBytes / activation_bytes(hp)) / 128 * 128;
+  return std::clamp(rows, kGgmlChunk, kMaxPanelChunk);
+}
+
+}  // namespace restkv

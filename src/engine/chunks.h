@@ -1,0 +1,30 @@
+// How many tokens go through a layer at once while a prompt is read.
+#pragma once
+
+#include <cstdint>
+
+#include "model/hparams.h"
+#include "restkv/options.h"
+
+namespace restkv {
+
+// ggml's attention takes another, less exact path below this many queries; a shorter remainder of
+// the prompt joins the chunk before it.
+constexpr int64_t kMinChunk = 64;
+
+// Whether n_token tokens are multiplied in bf16 panels (panel_products.h): fewer do not repay
+// their dequantisation.
+bool reads_in_panels(int64_t n_token, Kernels kernels);
+
+// Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels as many as repay the
+// dequantisation and still keep the chunk's activations small.
+int64_t chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels);
+// The most that a chunk may have once a remainder has joined it.
+inline int64_t max_chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels) {
+  return chunk_rows(hparams, n_token, kernels) + kMinChunk - 1;
+}
+
+// Bytes of the activations of one token in a chunk: those that exist at once in a layer's graph.
+size_t activation_bytes(const HParams& hparams);
+
+}  // namespace restkv
