@@ -21,11 +21,22 @@ import subprocess
 import sys
 import tempfile
 
-from compare_llama import DEFAULT_MODEL, PROGRAM, anonymous_bytes
-
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = os.environ.get("RESTKV_BIN", str(ROOT / "build" / "restkv"))
+DEFAULT_MODEL = ROOT / ".deps" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENCES = pathlib.Path("/usr/share/common-licenses")
 NAMES = ["GPL-3", "MPL-2.0", "Apache-2.0", "LGPL-2.1", "GFDL-1.3", "GPL-2", "Artistic", "MPL-1.1"]
 SAMPLE_S = 0.02
+
+
+def anonymous_bytes(pid: int) -> int:
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
 
 
 class Study:

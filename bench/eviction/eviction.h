@@ -2,34 +2,28 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "engine/compute.h"
-#include "model/model.h"
-#include "restkv/options.h"
+#include "bench/common/contest.h"
+#include "bench/common/stats.h"
 
 namespace restkv::bench {
 
-struct EvictionScenario {
-  std::vector<int32_t> text;  // tokens, repeated as often as a prompt length asks
-  std::vector<int64_t> prompt_tokens;
-  std::vector<CacheConfig> configs;  // all judge the same reading
-  int n_repeat = 3;
-};
-
-struct EvictionTime {
-  std::string policy;
+struct EvictionRow {
+  std::string policy{};
   int64_t prompt_tokens = 0;
-  // Medians over the repetitions, and the range of the eviction.
-  double eviction_ms = 0, min_ms = 0, max_ms = 0;
-  double prefill_ms = 0;  // this policy's eviction included, the others' not
-  int64_t entries = 0;
-  double share() const { return eviction_ms / prefill_ms; }
+  Spread eviction_ms{}, prefill_ms{};  // this policy's eviction included, the others' not
+  Spread share{};                      // eviction of prefill
+  Ratio to_first{};                    // its eviction over that of the first configuration
+  int64_t entries = 0, planned = 0;
+  bool counts = false;
 };
 
-// Errors: as prefill(); capacity and usage name the configuration's flag.
-Result<std::vector<EvictionTime>> run_eviction(const Model& model, Compute& compute,
-                                               const EvictionScenario& scenario);
+// All configurations judge the same readings. Errors: as prefill(); capacity and usage name the
+// configuration's flag.
+Result<std::vector<EvictionRow>> run_eviction(const Contest& contest,
+                                              std::span<const int64_t> prompt_tokens);
 
 }  // namespace restkv::bench

@@ -373,7 +373,10 @@ class BadInputTest(unittest.TestCase):
                                (["--kv-pin", "system"], "system"),
                                (["--kv-schedule", "chunk:64"], "--kv-schedule")]:
             self.expect(USAGE, words, *base, *options)
-        self.expect(USAGE, "empty", "bench", "eviction", "-m", self.model)
+        self.expect(USAGE, "empty", "bench", "eviction", "-m", self.model, "-f", "-")
+        self.expect(USAGE, "standard input", "bench", "memory", "-m", self.model, "-f", "-")
+        self.expect(USAGE, "--cache", "bench", "decode", "-m", self.model, "--cache", "-1")
+        self.expect(USAGE, "--n-predict", "bench", "decode", "-m", self.model, "-n", 0)
 
     def test_prompts(self):
         model = ["generate", "-m", self.model, "-n", 1, "--raw"]

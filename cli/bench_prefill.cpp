@@ -1,0 +1,64 @@
+#include <memory>
+
+#include "bench/prefill/prefill.h"
+#include "cli/bench.h"
+#include "cli/bench_report.h"
+#include "cli/runtime.h"
+
+namespace restkv::cli {
+namespace {
+
+struct PrefillFlags {
+  BenchFlags bench;
+  std::vector<int64_t> prompt_tokens{512, 4096};
+};
+
+constexpr Column kColumns[] = {
+    {"policy", "/policy"},
+    {"prompt", "/prompt_tokens"},
+    {"restkv, tokens/s", "/tokens_per_second/restkv"},
+    {"libllama, tokens/s", "/tokens_per_second/libllama"},
+    {"ratio", "/ratio", 2},
+    {"eviction, %", "/eviction_share", 2, 100.0},
+    {"KL", "/agreement/kl", 5},
+    {"counts", "/counts"},
+};
+
+Json to_row(const bench::PrefillRow& r) {
+  return {{"policy", r.policy},
+          {"prompt_tokens", r.prompt_tokens},
+          {"tokens_per_second", {{"restkv", to_json(r.restkv)}, {"libllama", to_json(r.libllama)}}},
+          {"ratio", to_json(r.ratio)},
+          {"eviction_share", to_json(r.eviction_share)},
+          {"entries", r.entries},
+          {"planned", r.planned},
+          {"agreement", to_json(r.agreement)},
+          {"counts", r.counts}};
+}
+
+Status run(const PrefillFlags& f) {
+  RESTKV_RETURN_IF_ERROR(check_counts("--prompt-tokens", f.prompt_tokens, 1));
+  RESTKV_ASSIGN_OR_RETURN(const Bench bench, open_bench(f.bench, true));
+  Json document = begin_document("prefill", f.bench, bench);
+  RESTKV_ASSIGN_OR_RETURN(const auto rows, bench::run_prefill(*bench.contest, f.prompt_tokens));
+  for (const bench::PrefillRow& row : rows)
+    document["rows"].push_back(to_row(row));
+  bench.contest->say("");
+  return print_report(document, kColumns, f.bench.json);
+}
+
+}  // namespace
+
+void register_bench_prefill(CLI::App& bench, int* exit_code) {
+  CLI::App* command = bench.add_subcommand("prefill", "tokens/s of reading, beside libllama");
+  auto flags = std::make_shared<PrefillFlags>();
+  add_bench_flags(*command, flags->bench);
+  add_counts(*command, "--prompt-tokens", flags->prompt_tokens, "lengths, apart by commas");
+  finish_options(*command);
+  command->callback([=] {
+    const Status status = run(*flags);
+    *exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace restkv::cli

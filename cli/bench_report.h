@@ -1,0 +1,40 @@
+// What a benchmark prints: one JSON document, or its rows as a Markdown table.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/common/agreement.h"
+#include "bench/common/machine.h"
+#include "bench/common/stats.h"
+#include "cli/bench_flags.h"
+#include "restkv/status.h"
+
+namespace restkv::cli {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const bench::Spread& spread);
+Json to_json(const bench::Ratio& ratio);
+Json to_json(const bench::Agreement& agreement);
+
+// The name of the bench and the machine, which is to be described before anything is measured.
+Json begin_document(std::string_view name, const BenchFlags& flags);
+// The same with what a run on a model depends on.
+Json begin_document(std::string_view name, const BenchFlags& flags, const Bench& bench);
+
+struct Column {
+  const char* header;
+  const char* key;  // JSON pointer into a row
+  int digits = 1;
+  double scale = 1.0;
+};
+// document["rows"] as a table; the rest of the document above it. Error: as flush_output().
+Status print_report(const Json& document, std::span<const Column> columns, bool json);
+
+constexpr double kPerMiB = 1.0 / (1 << 20);
+
+}  // namespace restkv::cli

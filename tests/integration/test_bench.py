@@ -1,0 +1,117 @@
+"""Every `restkv bench` scenario at tiny sizes: the JSON's shape and what must hold, no times.
+
+Run by ctest; RESTKV_BIN is the path of the program, RESTKV_MODEL_DIR the folder of the default
+model. Without it the scenarios that run a model are skipped. One thread, as in test_generate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+BIN = os.environ.get("RESTKV_BIN", "build/restkv")
+ROOT = Path(__file__).resolve().parents[2]
+MODEL_DIR = Path(os.environ.get("RESTKV_MODEL_DIR", ROOT / ".deps" / "models"))
+DEFAULT_MODEL = MODEL_DIR / "SmolLM2-135M-Instruct.Q4_1.gguf"
+TIME_LIMIT_S = 120
+N_LAYER, N_HEAD_KV = 30, 3  # of the default model
+
+NUMBER = (int, float)
+SPREAD = {"median": NUMBER, "min": NUMBER, "max": NUMBER}
+RATIO = {"of_medians": NUMBER, "min": NUMBER, "max": NUMBER}
+AGREEMENT = {"same_top": bool, "kl": NUMBER}
+MACHINE = {"cpu": str, "cores": int, "kernels": str, "memory_bytes": int, "load_before": NUMBER,
+           "compiler": str, "ggml": str, "restkv": str}
+BOTH = {"restkv": SPREAD, "libllama": SPREAD}
+KEPT = {"policy": str, "entries": int, "planned": int, "counts": bool}
+
+needs_model = unittest.skipUnless(DEFAULT_MODEL.exists(), "the default model is not there")
+
+
+def bench(*args) -> dict:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RESTKV_")}
+    command = [BIN, "bench", *map(str, args), "--json"]
+    done = subprocess.run(command, env=clean, capture_output=True, check=False,
+                          timeout=TIME_LIMIT_S)
+    if done.returncode != 0:
+        raise AssertionError(f"{args}: exit {done.returncode}: {done.stderr.decode()}")
+    return json.loads(done.stdout)
+
+
+def bench_model(scenario: str, *args) -> dict:
+    return bench(scenario, "-m", DEFAULT_MODEL, "-t", 1, *args)
+
+
+class BenchTest(unittest.TestCase):
+    def check_shape(self, value, shape, where=""):
+        if isinstance(shape, dict):
+            self.assertIsInstance(value, dict, where)
+            for key, inner in shape.items():
+                self.assertIn(key, value, where)
+                self.check_shape(value[key], inner, f"{where}/{key}")
+        else:
+            self.assertIsInstance(value, shape, where)
+
+    def check(self, document: dict, name: str, row: dict, n_row: int) -> list[dict]:
+        self.check_shape(document, {"bench": str, "machine": MACHINE, "repeat": int, "rows": list})
+        self.assertEqual(document["bench"], name)
+        self.assertEqual(len(document["rows"]), n_row)
+        for each in document["rows"]:
+            self.check_shape(each, row, name)
+            if "counts" in row:
+                self.assertTrue(each["counts"], each)
+        return document["rows"]
+
+
+@needs_model
+class OnModel(BenchTest):
+    def test_prefill(self):
+        row = KEPT | {"prompt_tokens": int, "tokens_per_second": BOTH, "ratio": RATIO,
+                      "eviction_share": SPREAD, "agreement": AGREEMENT}
+        document = bench_model("prefill", "--prompt-tokens", "1,96", "--policies", "rest-kv,full",
+                               "--kv-budget", 48, "--repeat", 2)
+        rows = self.check(document, "prefill", row, 4)
+        self.assertEqual([r["entries"] for r in rows],
+                         [n * N_LAYER * N_HEAD_KV for n in (1, 1, 48, 96)])
+        self.assertEqual(document["model"], DEFAULT_MODEL.name)
+
+    def test_prefill_in_chunks(self):
+        document = bench_model("prefill", "--prompt-tokens", 96, "--kv-schedule", "chunk:64",
+                               "--kv-budget", 48, "--repeat", 1)
+        self.check(document, "prefill", KEPT, 1)
+
+    def test_decode(self):
+        row = KEPT | {"cache_tokens": int, "tokens_per_second": BOTH, "ratio": RATIO,
+                      "agreement": AGREEMENT}
+        document = bench_model("decode", "--cache", "0,80", "--policies", "rest-kv,tova",
+                               "--kv-budget", 48, "-n", 6, "--repeat", 2)
+        rows = self.check(document, "decode", row, 6)
+        self.assertEqual([r["policy"] for r in rows], ["rest-kv", "tova", "full"] * 2)
+        self.assertEqual([r["entries"] for r in rows],
+                         [n * N_LAYER * N_HEAD_KV for n in (1, 1, 1, 48, 48, 80)])
+
+    def test_memory(self):
+        sizes = {"peak_bytes": int, "bytes": int, "layer_bytes": int, "full_bytes": int,
+                 "ratio": NUMBER}
+        row = KEPT | {"prompt_tokens": int, "anonymous_peak_bytes": BOTH, "ratio": RATIO,
+                      "short_prompt_bytes": {"restkv": NUMBER, "libllama": NUMBER}, "kv": sizes,
+                      "agreement": AGREEMENT}
+        document = bench_model("memory", "--prompt-tokens", 256, "--kv-budget", 64)
+        kv = self.check(document, "memory", row, 1)[0]["kv"]
+        self.assertLess(kv["ratio"], 1.1)
+        self.assertEqual(kv["full_bytes"], kv["layer_bytes"] * N_LAYER)
+
+    def test_eviction(self):
+        row = KEPT | {"prompt_tokens": int, "eviction_ms": SPREAD, "prefill_ms": SPREAD,
+                      "share": SPREAD, "to_first": RATIO}
+        document = bench_model("eviction", "--prompt-tokens", 128, "--kv-budget", 64, "--repeat",
+                               2, "--policies", "rest-kv,snapkv,h2o,lacache,l2norm,adakv")
+        rows = self.check(document, "eviction", row, 6)
+        self.assertEqual(rows[0]["to_first"]["of_medians"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
