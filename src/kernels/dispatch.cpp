@@ -12,6 +12,7 @@ std::vector<KernelSet> find_supported() {
       .name = "ref",
       .dequant = &kDequantRef,
       .layer_rows = &kLayerRowsRef,
+      .prefill_attention = &kPrefillAttentionRef,
       .reconstruction = &kReconstructionRef,
       .window_attention = &kWindowAttentionRef,
   };
@@ -21,6 +22,7 @@ std::vector<KernelSet> find_supported() {
     set.name = "avx2";
     set.dequant = &kDequantAvx2;
     set.layer_rows = &kLayerRowsAvx2;
+    set.prefill_attention = &kPrefillAttentionAvx2;
     set.reconstruction = &kReconstructionAvx2;
     set.window_attention = &kWindowAttentionAvx2;
     found.push_back(set);
@@ -29,6 +31,7 @@ std::vector<KernelSet> find_supported() {
     set.name = "avx512";
     set.dequant = &kDequantAvx512;
     set.layer_rows = &kLayerRowsAvx512;
+    set.prefill_attention = &kPrefillAttentionAvx512;
     set.reconstruction = &kReconstructionAvx512;
     set.window_attention = &kWindowAttentionAvx512;
     found.push_back(set);
@@ -36,6 +39,7 @@ std::vector<KernelSet> find_supported() {
   if (cpu_has_avx512_bf16()) {
     set.name = "avx512_bf16";
     set.dequant = &kDequantAvx512Bf16;
+    set.prefill_attention = &kPrefillAttentionAvx512Bf16;
     found.push_back(set);
   }
 #endif

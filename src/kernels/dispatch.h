@@ -6,6 +6,7 @@
 
 #include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
+#include "kernels/prefill_attention.h"
 #include "kernels/reconstruction.h"
 #include "kernels/window_attention.h"
 
@@ -15,6 +16,7 @@ struct KernelSet {
   std::string_view name;  // ref, avx2, avx512, avx512_bf16
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
+  const PrefillAttentionKernels* prefill_attention = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;
   const WindowAttentionKernels* window_attention = nullptr;
 };

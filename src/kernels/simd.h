@@ -147,6 +147,7 @@ class Tile {
     return __builtin_shufflevector(a, b, ((L & K) == 0 ? L : N + L - K)...);
   }
 
+ public:
   // Swaps ever larger off-diagonal blocks: log2(N) rounds of N shuffles.
   template <int K = 1>
   [[gnu::always_inline]] static inline void transpose(F (&block)[N]) {

@@ -1,0 +1,7 @@
+#include "kernels/prefill_attention_simd.h"
+
+namespace restkv::kernels {
+
+const PrefillAttentionKernels kPrefillAttentionAvx2 = PrefillKernels<FloatCells<8>>::table();
+
+}  // namespace restkv::kernels

@@ -1,0 +1,7 @@
+#include "kernels/prefill_attention_simd.h"
+
+namespace restkv::kernels {
+
+const PrefillAttentionKernels kPrefillAttentionAvx512 = PrefillKernels<FloatCells<16>>::table();
+
+}  // namespace restkv::kernels

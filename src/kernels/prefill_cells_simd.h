@@ -1,0 +1,77 @@
+// What the prefill kernels multiply: cells of 4 bytes, one float or two bfloat16. A product of
+// [rows][depth] cells with [depth][columns] cells is the same register block for both.
+//
+// A cell type has: N (floats and cells of a register), kPerCell (values of a cell), kCentred (keys
+// lose their block's mean before they are packed), kMaxColumns (registers of a register block's
+// row), madd, exp2, max, and to_cells / pair_cells, which make cells of values side by side in
+// a row or of one column in kPerCell rows. See simd.h for the rules of these files.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace restkv::kernels {
+namespace {  // NOLINT: internal linkage on purpose, see simd.h
+
+template <int N>
+[[gnu::always_inline]] inline float max_lane(typename Simd<N>::F v) {
+  __m256 half;
+  if constexpr (N == 16) {
+    const __m256 high = _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1);
+    half = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), high);
+  } else {
+    half = (__m256)v;
+  }
+  half = _mm256_max_ps(half, _mm256_permute2f128_ps(half, half, 1));
+  half = _mm256_max_ps(half, _mm256_permute_ps(half, 0x4e));
+  return _mm256_cvtss_f32(_mm256_max_ps(half, _mm256_permute_ps(half, 0xb1)));
+}
+
+template <int N_>
+struct FloatCells {
+  static constexpr int N = N_;
+  using F = typename Simd<N>::F;
+  using U = typename Simd<N>::U;
+  static constexpr int kPerCell = 1;
+  static constexpr bool kCentred = false;
+  static constexpr int kMaxColumns = N == 16 ? 4 : 2;
+
+  [[gnu::always_inline]] static inline F madd(F sum, uint32_t a, U b) {
+    float factor;
+    __builtin_memcpy(&factor, &a, sizeof(factor));
+    return sum + factor * (F)b;
+  }
+
+  [[gnu::always_inline]] static inline U to_cells(const F (&values)[1]) { return (U)values[0]; }
+  [[gnu::always_inline]] static inline U pair_cells(const F (&rows)[1]) { return (U)rows[0]; }
+
+  // 2^x for x < 128, within 2e-7; 0 below -126.
+  [[gnu::always_inline]] static inline F exp2(F x) {
+    const F whole = floor(x);
+    const F r = x - whole;
+    F p = r * 1.8671302e-3f + 9.01703e-3f;
+    p = p * r + 5.5799913e-2f;
+    p = p * r + 2.4016445e-1f;
+    p = p * r + 6.9315131e-1f;
+    p = p * r + 1.0f;
+    using I = typename Simd<N>::I;
+    const F in_range = x > -126.0f ? whole : F{} - 126.0f;
+    const F power = (F)((U)p + ((U) __builtin_convertvector(in_range, I) << 23));
+    return x > -126.0f ? power : F{};
+  }
+
+  [[gnu::always_inline]] static inline F max(F a, F b) {
+    if constexpr (N == 16) return (F)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+    if constexpr (N == 8) return (F)_mm256_max_ps((__m256)a, (__m256)b);
+  }
+
+ private:
+  [[gnu::always_inline]] static inline F floor(F x) {
+    if constexpr (N == 16) {
+      return (F)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, _MM_FROUND_TO_NEG_INF);
+    }
+    if constexpr (N == 8) return (F)_mm256_floor_ps((__m256)x);
+  }
+};
+
+}  // namespace
+}  // namespace restkv::kernels
