@@ -70,8 +70,9 @@ Result<Bench> open_bench(const BenchFlags& f, bool with_libllama) {
   RESTKV_ASSIGN_OR_RETURN(std::string text, bench_text(f));
   const std::string path = model_path(f.model);
   Bench bench;
-  RESTKV_ASSIGN_OR_RETURN(bench.model, Model::load(path));
-  RESTKV_ASSIGN_OR_RETURN(bench.compute, Compute::create(engine.n_threads, nullptr));
+  RESTKV_ASSIGN_OR_RETURN(bench.model, Model::load(path, {}, engine.kernels));
+  RESTKV_ASSIGN_OR_RETURN(bench.compute,
+                          Compute::create(engine.n_threads, nullptr, engine.kernels));
   if (with_libllama) {
     RESTKV_ASSIGN_OR_RETURN(bench.libllama, bench::Libllama::load(path, engine.n_threads));
   }

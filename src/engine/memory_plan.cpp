@@ -8,6 +8,7 @@
 #include "cache/storage.h"
 #include "engine/chunks.h"
 #include "engine/panel_products.h"
+#include "engine/tile_attention.h"
 
 namespace restkv {
 namespace {
@@ -105,8 +106,11 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
   const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);
   const size_t row = panels ? activation_bytes(hp) : sizeof(float) * (4 * widest + 4 * hp.n_embd);
-  memory.work_bytes += n_row * chunk * 2 + chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 +
-                       projection + n_row * hp.n_head * sizeof(int32_t);
+  const bool tiles = reading.kernels == Kernels::automatic && TileAttention::available();
+  if (tiles) memory.kv_peak_bytes += TileAttention::packed_bytes(n_row, hp.head_dim);
+  if (!tiles) memory.work_bytes += n_row * chunk * sizeof(uint16_t);  // the mask
+  memory.work_bytes += chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
+                       n_row * hp.n_head * sizeof(int32_t);
   if (panels) memory.work_bytes += PanelProducts::workspace_bytes(hp, reading.n_threads);
   return memory;
 }

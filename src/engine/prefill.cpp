@@ -47,7 +47,7 @@ class Reading {
                .turns_to_index = !fresh_ && sequences_[0]->plan->rotates_when_read(),
                .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); })},
         products_(compute.n_threads()),
-        attention_(state_) {}
+        attention_(state_, panels_) {}
 
   // Whether a cache has been changed, for good or, after an error, half-way.
   bool touched() const { return touched_; }
@@ -99,6 +99,7 @@ class Reading {
     RESTKV_RETURN_IF_ERROR(state_.scratch.allocate(n_row,
                                                    state_.stores_raw ? n_token_ * n_store : 0,
                                                    static_cast<int32_t>(hp_.head_dim), meter));
+    RESTKV_RETURN_IF_ERROR(attention_.allocate(longest + n_token_, meter));
     if (!state_.turns_to_index) return {};
     return sequences_[0]->rope.grow(model_, compute_, longest + n_token_);
   }

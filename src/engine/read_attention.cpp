@@ -5,19 +5,36 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "engine/panel_products.h"
 
 namespace restkv {
+
+ReadAttention::ReadAttention(ReadState& state, bool rounds)
+    : state_(state),
+      hp_(state.model.hparams()),
+      scale_(state.model.attention_scale()),
+      tiles_(state.compute.kernels() == Kernels::automatic && TileAttention::available()),
+      rounds_(rounds && tiles_) {}
+
+Status ReadAttention::allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter) {
+  if (!tiles_) return {};
+  return tile_attention_.allocate(max_entries, hp_.head_dim, state_.compute.n_threads(), meter);
+}
 
 ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw) {
   if (state_.raw->keeps_any()) write_queries(b, state_.raw, raw.q, first, n);
   if (state_.stores_raw) store_raw_keys(b, raw.k, first, n);
-  attended_.resize(n * hp_.n_head * hp_.head_dim);
-  const bool same_positions = !state_.turns_to_index || state_.scratch.is_uniform();
-  if (!same_positions) {
-    index_.resize(state_.scratch.n_store() * n);
-    for (int32_t s = 0; s < state_.scratch.n_store(); ++s)
-      attend_store(b, first, n, rotate_part(b, raw, s, first, n), s, 1);
-    return attended(b, n);
+  const int64_t n_column = int64_t{hp_.n_head} * hp_.head_dim;
+  const int64_t n_row = rounds_ ? pad_panel_rows(n) : n;
+  const ggml_type type = rounds_ ? GGML_TYPE_BF16 : GGML_TYPE_F32;
+  attended_.resize(n_row * ggml_row_size(type, n_column));
+  ggml_tensor* out = b.wrap(type, attended_.data(), n_column, n_row);
+  const int32_t n_store = state_.scratch.n_store();
+  if (state_.turns_to_index && !state_.scratch.is_uniform()) {
+    index_.resize(n_store * n);
+    for (int32_t s = 0; s < n_store; ++s)
+      attend_stores(b, first, n, rotate_part(b, raw, s, first, n), s, 1, out);
+    return out;
   }
   const GraphContext g{b.ctx, hp_};
   const int64_t base = state_.turns_to_index ? state_.scratch.n_old(0) : state_.n_before;
@@ -26,11 +43,13 @@ ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n
     index_[i] = static_cast<int32_t>(base + first + i);
   const Qkv qkv = rotate(g, raw, b.wrap(GGML_TYPE_I32, index_.data(), n));
   if (state_.rotated->keeps_any()) write_queries(b, state_.rotated, qkv.q, first, n);
-  if (state_.scratch.is_uniform())
-    return attend_store(b, first, n, qkv, 0, state_.scratch.n_store());
-  for (int32_t s = 0; s < state_.scratch.n_store(); ++s)
-    attend_store(b, first, n, part(b, qkv, s), s, 1);
-  return attended(b, n);
+  if (state_.scratch.is_uniform()) {
+    attend_stores(b, first, n, qkv, 0, n_store, out);
+    return out;
+  }
+  for (int32_t s = 0; s < n_store; ++s)
+    attend_stores(b, first, n, part(b, qkv, s), s, 1, out);
+  return out;
 }
 
 Qkv ReadAttention::rotate(const GraphContext& g, const Qkv& raw, ggml_tensor* positions) const {
@@ -77,46 +96,58 @@ void ReadAttention::store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t 
 }
 
 // Stores the new rows of store heads store .. store + count, which hold the same number of
-// entries, and attends. qkv is of these heads alone. Returns [n][n_q * head_dim]; a part of the
-// heads goes to attended_ instead.
-ggml_tensor* ReadAttention::attend_store(const GraphBuild& b, int64_t first, int64_t n,
-                                         const Qkv& qkv, int32_t store, int32_t count) {
-  const int64_t d = hp_.head_dim, n_old = state_.scratch.n_old(store), n_kv = n_old + first + n;
-  const int64_t per_kv = count / qkv.k->ne[1];
+// entries, and attends. qkv is of these heads alone; out [n][n_head * head_dim] of all.
+void ReadAttention::attend_stores(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
+                                  int32_t store, int32_t count, ggml_tensor* out) {
+  const int64_t n_old = state_.scratch.n_old(store), per_kv = count / qkv.k->ne[1];
   for (int32_t i = 0; i < count; ++i) {
     const int64_t head = i / std::max<int64_t>(per_kv, 1);
     store_rows(b, qkv.k, head, n, state_.scratch.k(store + i, n_old + first));
     store_rows(b, qkv.v, head, n, state_.scratch.v(store + i, n_old + first));
   }
-  const size_t row = d * sizeof(uint16_t), plane = (n_old + state_.n_token) * row;
+  const int64_t n_kv = n_old + first + n;
+  tiles_ ? attend_tiles(b, n_kv, qkv, store, count, out)
+         : attend_ggml(b, n_kv, qkv, store, count, out);
+}
+
+void ReadAttention::attend_tiles(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store,
+                                 int32_t count, ggml_tensor* out) {
+  const int64_t d = hp_.head_dim, n_group = qkv.q->ne[1] / count;
+  for (int32_t i = 0; i < count; ++i) {
+    RowsView keys = state_.scratch.keys(store + i), values = state_.scratch.values(store + i);
+    keys.n_row = values.n_row = n_kv;
+    ggml_tensor* q = ggml_view_3d(b.ctx, qkv.q, d, n_group, qkv.q->ne[2], qkv.q->nb[1],
+                                  qkv.q->nb[2], i * n_group * qkv.q->nb[1]);
+    tile_attention_.attend(b, {keys, values, (store + i) * n_group, scale_.logits}, q, out);
+  }
+}
+
+void ReadAttention::attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store,
+                                int32_t count, ggml_tensor* out) {
+  const int64_t d = hp_.head_dim, n = qkv.q->ne[2], n_q = qkv.q->ne[1];
+  const size_t row = d * sizeof(uint16_t);
+  const size_t plane = (state_.scratch.n_old(store) + state_.n_token) * row;
   // One mask serves store heads with different numbers of old entries: its rows are aligned at
   // their end, and a head begins where its own entries do. ggml wants a mask that is contiguous
   // when the node is made, and then reads it by its strides.
-  const int64_t width = state_.scratch.max_old() + first + n;
+  const int64_t width = static_cast<int64_t>(mask_.size()) / n;
   ggml_tensor* mask = b.wrap(GGML_TYPE_F16, mask_.data() + width - n_kv, n_kv, n);
-  ggml_tensor* out = ggml_flash_attn_ext(
+  ggml_tensor* result = ggml_flash_attn_ext(
       b.ctx, ggml_permute(b.ctx, qkv.q, 0, 2, 1, 3),
       b.wrap_strided(GGML_TYPE_F16, state_.scratch.k(store, 0), d, n_kv, count, row, plane),
       b.wrap_strided(GGML_TYPE_F16, state_.scratch.v(store, 0), d, n_kv, count, row, plane), mask,
       scale_.logits, 0, 0);
   mask->nb[1] = width * sizeof(ggml_fp16_t);
   mask->nb[2] = mask->nb[3] = n * mask->nb[1];
-  ggml_prec_set_acc(out, GGML_PREC_F32);
-  if (count == state_.scratch.n_store()) return ggml_reshape_2d(b.ctx, out, d * hp_.n_head, n);
-  const int64_t n_q = qkv.q->ne[1];
-  const size_t all = hp_.n_head * d * sizeof(float);
-  b.expand(ggml_cpy(b.ctx, out,
-                    b.wrap_strided(GGML_TYPE_F32, attended_.data() + store * n_q * d, d, n_q, n,
-                                   d * sizeof(float), all)));
-  return nullptr;
-}
-
-ggml_tensor* ReadAttention::attended(const GraphBuild& b, int64_t n) const {
-  return b.wrap(GGML_TYPE_F32, attended_.data(), int64_t{hp_.n_head} * hp_.head_dim, n);
+  ggml_prec_set_acc(result, GGML_PREC_F32);
+  float* to = static_cast<float*>(out->data) + store * n_q * d;
+  b.expand(ggml_cpy(b.ctx, result,
+                    b.wrap_strided(GGML_TYPE_F32, to, d, n_q, n, d * sizeof(float), out->nb[1])));
 }
 
 // Query first + i sees every old entry and the new ones 0 .. first + i.
 void ReadAttention::begin_chunk(int64_t first, int64_t n) {
+  if (tiles_) return;
   const int64_t n_old = state_.scratch.max_old(), width = n_old + first + n;
   mask_.resize(n * width);
   const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY);

@@ -8,20 +8,23 @@
 #include <vector>
 
 #include "engine/read_state.h"
+#include "engine/tile_attention.h"
 
 namespace restkv {
 
 class ReadAttention {
  public:
-  explicit ReadAttention(ReadState& state)
-      : state_(state), hp_(state.model.hparams()), scale_(state.model.attention_scale()) {}
+  // rounds: the result is wanted as bf16, with rows padded as panel products want them.
+  ReadAttention(ReadState& state, bool rounds);
 
+  // Once the scratch is there, before its first layer. Error: capacity.
+  Status allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter);
   // Before the graph of a chunk, once its layer's scratch has been laid out.
   void begin_chunk(int64_t first, int64_t n);
   // Nodes and leaves that attend() adds, generously.
   size_t count_nodes() const { return 32 * static_cast<size_t>(state_.scratch.n_store()); }
-  // Of tokens first .. first + n; `raw` before RoPE. Returns [n][n_head * head_dim]. The graph's
-  // leaves point into this object until the next call.
+  // Of tokens first .. first + n; `raw` before RoPE. Returns [n][n_head * head_dim], which is of
+  // this object until the next call, as the graph's leaves are.
   ggml_tensor* attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw);
 
  private:
@@ -31,17 +34,23 @@ class ReadAttention {
   int64_t kv_head(int32_t store) const;
   void store_rows(const GraphBuild& b, ggml_tensor* t, int64_t from_head, int64_t n, uint16_t* to);
   void store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t first, int64_t n);
-  ggml_tensor* attend_store(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
-                            int32_t store, int32_t count);
-  ggml_tensor* attended(const GraphBuild& b, int64_t n) const;
+  void attend_stores(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv, int32_t store,
+                     int32_t count, ggml_tensor* out);
+  void attend_tiles(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store, int32_t count,
+                    ggml_tensor* out);
+  void attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store, int32_t count,
+                   ggml_tensor* out);
   void write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first, int64_t n);
 
   ReadState& state_;
   const HParams& hp_;
   const AttentionScale scale_;
-  std::vector<int32_t> index_;     // positions of a chunk, of every store head where they differ
-  std::vector<ggml_fp16_t> mask_;  // [chunk][width]
-  std::vector<float> attended_;    // [chunk][n_head][head_dim]
+  const bool tiles_;  // by the kernel of ours
+  const bool rounds_;
+  TileAttention tile_attention_;
+  std::vector<int32_t> index_;       // positions of a chunk, of every store head where they differ
+  std::vector<ggml_fp16_t> mask_;    // [chunk][width]; ggml's attention alone needs one
+  std::vector<std::byte> attended_;  // [chunk][n_head][head_dim], float or bf16
 };
 
 }  // namespace restkv

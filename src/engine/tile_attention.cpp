@@ -1,0 +1,93 @@
+#include "engine/tile_attention.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "kernels/dispatch.h"
+
+namespace restkv {
+namespace {
+
+const kernels::PrefillAttentionKernels& best() {
+  return *kernels::best_kernels().prefill_attention;
+}
+
+void* aligned(std::byte* p) {
+  return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(p) + 63) / 64 * 64);
+}
+
+// What the two nodes of a store head share.
+struct Task {
+  kernels::PackKeys pack;
+  kernels::PrefillAttention attention;
+  std::atomic<int64_t> next_block{0}, next_unit{0};
+};
+
+// Where the chunk's tensors lie is known only once the graph runs.
+kernels::PrefillAttention located(const Task& task, int64_t first_head, const ggml_tensor* queries,
+                                  ggml_tensor* out) {
+  kernels::PrefillAttention args = task.attention;
+  args.queries.data = static_cast<const float*>(queries->data);
+  const int64_t column = first_head * args.output_head_stride;
+  if (out->type == GGML_TYPE_F32) {
+    args.output = static_cast<float*>(out->data) + column;
+  } else {
+    args.output_bf16 = static_cast<uint16_t*>(out->data) + column;
+  }
+  return args;
+}
+
+}  // namespace
+
+bool TileAttention::available() {
+  return kernels::best_kernels().name != "ref";
+}
+
+size_t TileAttention::packed_bytes(int64_t n_key, int64_t head_dim) {
+  return best().packed_bytes(n_key, head_dim);
+}
+
+Status TileAttention::allocate(int64_t n_key, int64_t head_dim, int n_threads,
+                               const std::shared_ptr<KvMeter>& meter) {
+  // Pages are aligned to more than the kernel asks for.
+  RESTKV_ASSIGN_OR_RETURN(packed_, KvBuffer::allocate(packed_bytes(n_key, head_dim), meter));
+  scratch_.assign(n_threads, std::vector<std::byte>(best().scratch_bytes(head_dim) + 64));
+  return {};
+}
+
+void TileAttention::attend(const GraphBuild& b, const StoreHead& head, ggml_tensor* queries,
+                           ggml_tensor* out) {
+  const int64_t n_key = head.keys.n_row, n_row = queries->ne[2], d = queries->ne[0];
+  auto task = std::make_shared<Task>();
+  task->pack = {head.keys, head.values, n_key, packed_.data()};
+  task->attention = {
+      .packed = packed_.data(),
+      .queries = {.row_stride = static_cast<int64_t>(queries->nb[2] / sizeof(float)),
+                  .head_stride = static_cast<int64_t>(queries->nb[1] / sizeof(float)),
+                  .n_head = queries->ne[1],
+                  .n_row = n_row,
+                  .head_dim = d,
+                  .scale = head.scale,
+                  .n_key = n_key,
+                  .first_visible = n_key - n_row + 1},
+      .output_row_stride = out->ne[0],
+      .output_head_stride = d};
+  b.expand(b.node(GGML_TYPE_I8, 1, 1, 1, std::array{queries}, [task](ggml_tensor*, int, int) {
+    constexpr int64_t kAtOnce = 8;
+    const int64_t n_block = kernels::n_key_blocks(task->pack.n_key);
+    for (int64_t i; (i = task->next_block.fetch_add(kAtOnce)) < n_block;)
+      best().pack(task->pack, i, std::min(kAtOnce, n_block - i));
+  }));
+  const int64_t first_head = head.first_head;
+  b.expand(
+      b.node(GGML_TYPE_I8, 1, 1, 1, std::array{queries}, [=, this](ggml_tensor*, int thread, int) {
+        const auto args = located(*task, first_head, queries, out);
+        const int64_t n_unit = kernels::n_attend_units(args.queries);
+        // The last query blocks see most: they go first.
+        for (int64_t i; (i = task->next_unit++) < n_unit;)
+          best().attend(args, n_unit - 1 - i, aligned(scratch_[thread].data()));
+      }));
+}
+
+}  // namespace restkv
