@@ -57,6 +57,7 @@ struct Bf16Cells {
 
 }  // namespace
 
-const PrefillAttentionKernels kPrefillAttentionAvx512Bf16 = PrefillKernels<Bf16Cells>::table();
+constinit const PrefillAttentionKernels kPrefillAttentionAvx512Bf16 =
+    PrefillKernels<Bf16Cells>::table();
 
 }  // namespace restkv::kernels

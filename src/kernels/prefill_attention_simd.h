@@ -3,8 +3,6 @@
 
 #include "kernels/prefill_tile_simd.h"
 
-extern "C" float log2f(float);
-
 namespace restkv::kernels {
 namespace {  // NOLINT: internal linkage on purpose, see simd.h
 
@@ -210,7 +208,7 @@ class PrefillKernels {
       const int64_t row = tile.first_row + r;
       if (args.lse != nullptr) {
         args.lse[head * args.queries.n_row + row] =
-            total > 0.0f ? (tile.row_max[r] + log2f(total)) * kLn2 : -__builtin_inff();
+            total > 0.0f ? (tile.row_max[r] + __builtin_log2f(total)) * kLn2 : -__builtin_inff();
       }
       if (!kValues) continue;
       const float share = total > 0.0f ? 1.0f / total : 0.0f;
