@@ -2,6 +2,7 @@
 
 namespace restkv::kernels {
 
-const PrefillAttentionKernels kPrefillAttentionAvx2 = PrefillKernels<FloatCells<8>>::table();
+constinit const PrefillAttentionKernels kPrefillAttentionAvx2 =
+    PrefillKernels<FloatCells<8>>::table();
 
 }  // namespace restkv::kernels

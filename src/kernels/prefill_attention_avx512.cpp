@@ -2,6 +2,7 @@
 
 namespace restkv::kernels {
 
-const PrefillAttentionKernels kPrefillAttentionAvx512 = PrefillKernels<FloatCells<16>>::table();
+constinit const PrefillAttentionKernels kPrefillAttentionAvx512 =
+    PrefillKernels<FloatCells<16>>::table();
 
 }  // namespace restkv::kernels

@@ -26,18 +26,27 @@ struct Bf16Cells {
     return (U)low | (U)high << 16;
   }
 
-  // 2^x for x < 128, within 3e-6: weights are rounded to 8 bits anyway.
-  [[gnu::always_inline]] static inline F exp2(F x) {
-    const F r = (F)_mm512_maskz_reduce_ps(0xffff, (__m512)x, _MM_FROUND_TO_NEG_INF);
-    F p = r * 1.3426685e-2f + 5.2242473e-2f;
-    p = p * r + 2.4128021e-1f;
-    p = p * r + 6.9304484e-1f;
+  // 2^(a + b) within 9e-5: weights are rounded to 8 bits anyway. Sums are multiplications by one
+  // where that leaves the units that add, round and scale (Zen 4 has two pairs) with less to do.
+  [[gnu::always_inline]] static inline F exp2_sum(F a, F b) {
+    F one = F{} + 1.0f;
+    asm("" : "+v"(one));
+    const F x = (F)_mm512_fmadd_ps((__m512)a, (__m512)one, (__m512)b);
+    const F whole = (F)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, _MM_FROUND_TO_NEG_INF);
+    const F r = (F)_mm512_fnmadd_ps((__m512)whole, (__m512)one, (__m512)x);
+    F p = r * 7.706705e-2f + 2.2764498e-1f;
+    p = p * r + 6.9511679e-1f;
     p = p * r + 1.0f;
     return (F)_mm512_maskz_scalef_ps(0xffff, (__m512)p, (__m512)x);
   }
 
   [[gnu::always_inline]] static inline F max(F a, F b) {
     return (F)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+  }
+
+  // A NaN is above anything.
+  [[gnu::always_inline]] static inline bool any_above(F v, float bound) {
+    return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(bound), _CMP_NLE_UQ) != 0;
   }
 
  private:
@@ -48,6 +57,7 @@ struct Bf16Cells {
 
 }  // namespace
 
-const PrefillAttentionKernels kPrefillAttentionAvx512Bf16 = PrefillKernels<Bf16Cells>::table();
+constinit const PrefillAttentionKernels kPrefillAttentionAvx512Bf16 =
+    PrefillKernels<Bf16Cells>::table();
 
 }  // namespace restkv::kernels

@@ -135,7 +135,7 @@ void column_sums(const ColumnSums& args, int64_t unit, void* /*scratch*/) {
 
 }  // namespace
 
-const PrefillAttentionKernels kPrefillAttentionRef = {packed_bytes, scratch_bytes, pack,
-                                                      attend,       log_sum_exp,   column_sums};
+constinit const PrefillAttentionKernels kPrefillAttentionRef = {
+    packed_bytes, scratch_bytes, pack, attend, log_sum_exp, column_sums};
 
 }  // namespace restkv::kernels

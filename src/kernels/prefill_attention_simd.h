@@ -3,8 +3,6 @@
 
 #include "kernels/prefill_tile_simd.h"
 
-extern "C" float log2f(float);
-
 namespace restkv::kernels {
 namespace {  // NOLINT: internal linkage on purpose, see simd.h
 
@@ -18,8 +16,8 @@ class PrefillKernels {
   using Pack = PrefillPack<Cells>;
   using Tile = QueryTile<Cells>;
   static constexpr float kLn2 = 0.693147181f;
-  // A row's maximum may lag behind by this many powers of two before its sums are rescaled.
-  static constexpr float kSlack = 8.0f;
+  // A row's maximum may lag behind until weights are this large: floats bear it.
+  static constexpr float kLargest = 0x1p60f;
   static constexpr float kNoMax = -1e30f;  // finite: -inf - kNoMax is no NaN
 
  public:
@@ -104,9 +102,9 @@ class PrefillKernels {
       const int64_t count = smaller(Tile::kGroup, tile.n_row - group);
       const GroupSight sight = group_sight(tile, b, group, count);
       if (sight.keys.begin >= sight.keys.end) continue;
-      prefetch(block_of(packed, tile, next), group, tile.layout.cells());
       tile.multiply_keys(block, group, sight.keys);
       for (int64_t r = 0; r < count; ++r) {
+        prefetch(block_of(packed, tile, next), group + r, tile.layout.cells());
         if (sight.whole) {
           weigh_row<false, kValues>(tile, group + r, b, tile.logits + r * kKeyBlock);
         } else {
@@ -117,12 +115,13 @@ class PrefillKernels {
     }
   }
 
-  // A group's share of the next block on its way into the second-level cache.
-  static void prefetch(const uint32_t* block, int64_t group, int64_t n_cell) {
-    const int64_t share = n_cell * Tile::kGroup / kQueryBlock;
-    const uint32_t* begin = block + group / Tile::kGroup * share;
+  // A row's share of the next block on its way into the second-level cache: all at once would fill
+  // the queue of misses.
+  [[gnu::always_inline]] static inline void prefetch(const uint32_t* block, int64_t row,
+                                                     int64_t n_cell) {
+    const int64_t share = n_cell / kQueryBlock;
     for (int64_t i = 0; i < share; i += 16)
-      __builtin_prefetch(begin + i, 0, 2);
+      __builtin_prefetch(block + row * share + i, 0, 2);
   }
 
   [[gnu::always_inline]] static inline F hide(F logits, int64_t column, KeyRange seen) {
@@ -141,34 +140,37 @@ class PrefillKernels {
             smaller(larger(sight.end - block * kKeyBlock, 0), kKeyBlock)};
   }
 
-  // Logits to weights relative to 2^row_max, as cells in the same place.
+  // Logits to weights relative to 2^row_max, as cells in the same place. Where they come out too
+  // large the maximum is stale, or was never set, and they are computed again.
   template <bool kMasked, bool kValues>
   [[gnu::always_inline]] static inline void weigh_row(Tile& tile, int64_t r, int64_t block,
                                                       float* logits) {
-    F x[kVectors];
     const KeyRange seen = kMasked ? seen_of(tile, r, block) : KeyRange{};
-#pragma GCC unroll 16
-    for (int i = 0; i < kVectors; ++i) {
-      x[i] = load<F>(logits + i * N);
-      if (kMasked) x[i] = hide(x[i], i * N, seen);
+    F x[kVectors];
+    F sum = weights<kMasked>(logits, seen, tile.offset[r] - tile.row_max[r], x);
+    sum += load<F>(tile.row_sum + r * N);
+    if (Cells::any_above(sum, kLargest)) [[unlikely]] {
+      raise_max<kMasked, kValues>(tile, r, logits, seen);
+      sum = weights<kMasked>(logits, seen, tile.offset[r] - tile.row_max[r], x);
+      sum += load<F>(tile.row_sum + r * N);
     }
-    F top[2] = {x[0], x[1]};
-#pragma GCC unroll 16
-    for (int i = 2; i < kVectors; ++i)
-      top[i % 2] = Cells::max(top[i % 2], x[i]);
-    const float row_top = max_lane<N>(Cells::max(top[0], top[1]));
-    const float largest = row_top + tile.offset[r];
-    if (largest > tile.row_max[r] + kSlack) [[unlikely]]
-      raise_max<kValues>(tile, r, largest);
-    const float shift = tile.offset[r] - tile.row_max[r];
-    F sum[2] = {load<F>(tile.row_sum + r * N), F{}};
-#pragma GCC unroll 16
-    for (int i = 0; i < kVectors; ++i) {
-      x[i] = Cells::exp2(x[i] + shift);
-      sum[i % 2] += x[i];
-    }
-    store(tile.row_sum + r * N, sum[0] + sum[1]);
+    store(tile.row_sum + r * N, sum);
     if (kValues) store_weights(x, reinterpret_cast<uint32_t*>(logits));
+  }
+
+  // x = 2^(logits + shift); returns their sums by lane.
+  template <bool kMasked>
+  [[gnu::always_inline]] static inline F weights(const float* logits, KeyRange seen, float shift,
+                                                 F (&x)[kVectors]) {
+    F sum[2] = {};
+#pragma GCC unroll 16
+    for (int i = 0; i < kVectors; ++i) {
+      F logit = load<F>(logits + i * N);
+      if (kMasked) logit = hide(logit, i * N, seen);
+      x[i] = Cells::exp2_sum(logit, F{} + shift);
+      sum[i % 2] = i < 2 ? x[i] : sum[i % 2] + x[i];
+    }
+    return sum[0] + sum[1];
   }
 
   [[gnu::always_inline]] static inline void store_weights(const F (&x)[kVectors], uint32_t* out) {
@@ -181,9 +183,17 @@ class PrefillKernels {
     }
   }
 
-  template <bool kValues>
-  [[gnu::noinline]] static void raise_max(Tile& tile, int64_t r, float largest) {
-    const F factor = Cells::exp2(F{} + (tile.row_max[r] - largest));
+  template <bool kMasked, bool kValues>
+  [[gnu::noinline]] static void raise_max(Tile& tile, int64_t r, const float* logits,
+                                          KeyRange seen) {
+    F top = F{} - __builtin_inff();
+    for (int i = 0; i < kVectors; ++i) {
+      const F logit = load<F>(logits + i * N);
+      top = Cells::max(top, kMasked ? hide(logit, i * N, seen) : logit);
+    }
+    const float largest = max_lane<N>(top) + tile.offset[r];
+    if (!(largest > tile.row_max[r])) return;
+    const F factor = Cells::exp2_sum(F{} + tile.row_max[r], F{} - largest);
     tile.row_max[r] = largest;
     store(tile.row_sum + r * N, load<F>(tile.row_sum + r * N) * factor);
     float* out = tile.output + r * tile.layout.width;
@@ -198,7 +208,7 @@ class PrefillKernels {
       const int64_t row = tile.first_row + r;
       if (args.lse != nullptr) {
         args.lse[head * args.queries.n_row + row] =
-            total > 0.0f ? (tile.row_max[r] + log2f(total)) * kLn2 : -__builtin_inff();
+            total > 0.0f ? (tile.row_max[r] + __builtin_log2f(total)) * kLn2 : -__builtin_inff();
       }
       if (!kValues) continue;
       const float share = total > 0.0f ? 1.0f / total : 0.0f;
@@ -264,7 +274,7 @@ class PrefillKernels {
         for (int j = 0; j < 2; ++j) {
           F x = load<F>(tile.logits + r * kKeyBlock + (i + j) * N);
           if (kMasked) x = hide(x, (i + j) * N, seen);
-          sum[j] += Cells::exp2(x + tile.offset[group + r]);
+          sum[j] += Cells::exp2_sum(x, F{} + tile.offset[group + r]);
         }
       }
       store(tile.sums + i * N, sum[0]);

@@ -3,7 +3,8 @@
 //
 // A cell type has: N (floats and cells of a register), kPerCell (values of a cell), kCentred (keys
 // lose their block's mean before they are packed), kMaxColumns (registers of a register block's
-// row), madd, exp2, max, and to_cells / pair_cells, which make cells of values side by side in
+// row), madd, exp2_sum, max,
+// any_above, and to_cells / pair_cells, which make cells of values side by side in
 // a row or of one column in kPerCell rows. See simd.h for the rules of these files.
 #pragma once
 
@@ -16,8 +17,8 @@ template <int N>
 [[gnu::always_inline]] inline float max_lane(typename Simd<N>::F v) {
   __m256 half;
   if constexpr (N == 16) {
-    const __m256 high = _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1);
-    half = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), high);
+    half = _mm256_max_ps(_mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 0),
+                         _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1));
   } else {
     half = (__m256)v;
   }
@@ -44,8 +45,10 @@ struct FloatCells {
   [[gnu::always_inline]] static inline U to_cells(const F (&values)[1]) { return (U)values[0]; }
   [[gnu::always_inline]] static inline U pair_cells(const F (&rows)[1]) { return (U)rows[0]; }
 
-  // 2^x for x < 128, within 2e-7; 0 below -126.
-  [[gnu::always_inline]] static inline F exp2(F x) {
+  // 2^(a + b), at most 2^127, within 2e-7; 0 below 2^-126.
+  [[gnu::always_inline]] static inline F exp2_sum(F a, F b) {
+    const F sum = a + b;
+    const F x = sum > 127.0f ? F{} + 127.0f : sum;
     const F whole = floor(x);
     const F r = x - whole;
     F p = r * 1.8671302e-3f + 9.01703e-3f;
@@ -62,6 +65,17 @@ struct FloatCells {
   [[gnu::always_inline]] static inline F max(F a, F b) {
     if constexpr (N == 16) return (F)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
     if constexpr (N == 8) return (F)_mm256_max_ps((__m256)a, (__m256)b);
+  }
+
+  // A NaN is above anything.
+  [[gnu::always_inline]] static inline bool any_above(F v, float bound) {
+    if constexpr (N == 16) {
+      return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(bound), _CMP_NLE_UQ) != 0;
+    }
+    if constexpr (N == 8) {
+      const __m256 above = _mm256_cmp_ps((__m256)v, _mm256_set1_ps(bound), _CMP_NLE_UQ);
+      return _mm256_movemask_ps(above) != 0;
+    }
   }
 
  private:
