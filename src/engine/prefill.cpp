@@ -135,10 +135,24 @@ class Reading {
     }
     state_.rotated->commit(n_token_);
     state_.raw->commit(n_token_);
+    RESTKV_RETURN_IF_ERROR(show_layer(l));
     const double start = now_ms();
     RESTKV_RETURN_IF_ERROR(finish_layer(l));
     result_.eviction_ms += now_ms() - start;
     return {};
+  }
+
+  Status show_layer(uint32_t l) const {
+    if (!fresh_ || !request_.on_layer) return {};
+    LayerRead layer{.layer = static_cast<int32_t>(l),
+                    .n_head = hp_.n_head,
+                    .scale = model_.attention_scale().logits,
+                    .queries = state_.rotated->rows()};
+    for (int32_t store = 0; store < state_.scratch.n_store(); ++store) {
+      layer.keys.push_back(state_.scratch.keys(store));
+      layer.values.push_back(state_.scratch.values(store));
+    }
+    return request_.on_layer(layer);
   }
 
   void begin_layer(uint32_t l) {
@@ -162,7 +176,7 @@ class Reading {
   // A log that serves all plans of a first prompt: what any of them looks at now or later.
   QueryLog shared_log(bool raw) const {
     int64_t n_last = 0;
-    bool all = false;
+    bool all = !raw && request_.on_layer;
     for (const Sequence* sequence : sequences_) {
       const CachePlan& plan = *sequence->plan;
       if (!plan.repeats() && !plan.evicts(n_seen())) continue;
