@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "bench/eviction/eviction.h"
+#include "cli/bench_patterns.h"
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
 #include "cli/runtime.h"
@@ -120,6 +121,7 @@ void register_bench(CLI::App& app, int* exit_code) {
     const Status status = run(*flags);
     *exit_code = status.ok() ? 0 : report(status);
   });
+  register_bench_patterns(*bench, exit_code);
 }
 
 }  // namespace restkv::cli

@@ -43,9 +43,9 @@ class PatternTrial {
 };
 
 struct PatternScenario {
-  std::vector<int32_t> prompt;
-  std::vector<PrefillAttention> methods;
-  PatternTrial::Options trial;
+  std::vector<int32_t> prompt{};
+  std::vector<PrefillAttention> methods{};
+  PatternTrial::Options trial{};
   int32_t n_layer = 0;  // the first so many, 0: all
 };
 

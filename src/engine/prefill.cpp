@@ -46,7 +46,8 @@ class Reading {
                .n_before = sequences_.empty() ? 0 : sequences_[0]->n_seen(),
                .fresh = fresh_,
                .turns_to_index = !fresh_ && sequences_[0]->plan->rotates_when_read(),
-               .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); })},
+               .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); }),
+               .attention = request.attention},
         attention_(state_) {}
 
   // Whether a cache has been changed, for good or, after an error, half-way.
@@ -65,6 +66,7 @@ class Reading {
     }
     RESTKV_RETURN_IF_ERROR(run_head());
     result_.total_ms = now_ms() - start;
+    result_.blocks = state_.blocks;
     return std::move(result_);
   }
 
@@ -280,7 +282,7 @@ Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const Re
   const int64_t every = sequence->plan->schedule.every;
   ReadResult all;
   for (int64_t first = 0; first < n_token; first += every) {
-    ReadRequest piece;
+    ReadRequest piece{.attention = request.attention};
     piece.tokens = request.tokens.subspan(first, std::min(every, n_token - first));
     if (request.on_logits) {
       piece.on_logits = [&](int64_t row, TensorView<const float, 2> logits) {
@@ -302,6 +304,7 @@ Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const Re
     if (!result.ok()) return result;
     all.total_ms += result->total_ms;
     all.eviction_ms += result->eviction_ms;
+    all.blocks += result->blocks;
     all.last_logits = std::move(result->last_logits);
   }
   return all;
@@ -360,7 +363,9 @@ Result<PrefillResult> prefill(const Model& model, Compute& compute, const ReadRe
   }
   for (Sequence& sequence : result.sequences) {
     if (sequence.plan->schedule.kind == Schedule::Kind::chunk) {
-      ReadRequest alone{.tokens = request.tokens, .on_progress = request.on_progress};
+      ReadRequest alone{.tokens = request.tokens,
+                        .on_progress = request.on_progress,
+                        .attention = request.attention};
       RESTKV_ASSIGN_OR_RETURN(result.read, extend(model, compute, alone, &sequence));
     } else {
       together.push_back(&sequence);

@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "engine/compute.h"
+#include "engine/query_log.h"
 #include "engine/sequence.h"
 #include "model/model.h"
+#include "restkv/options.h"
+#include "sparse/block_mask.h"
 
 namespace restkv {
 
@@ -48,11 +51,13 @@ struct ReadRequest {
   // Called behind every layer of a first prompt, for measurements: all of its queries are kept
   // until then. An error ends the reading.
   std::function<Status(const LayerRead& layer)> on_layer{};
+  PrefillAttention attention{};
 };
 
 struct ReadResult {
   std::vector<float> last_logits;  // [n_vocab]
   double total_ms = 0, eviction_ms = 0;
+  sparse::BlockCount blocks;  // of all layers and query heads
 };
 
 struct PrefillResult {

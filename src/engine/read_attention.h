@@ -33,6 +33,7 @@ class ReadAttention {
   void store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t first, int64_t n);
   ggml_tensor* attend_store(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
                             int32_t store, int32_t count);
+  void count_blocks(int64_t first, int64_t n);
   ggml_tensor* attended(const GraphBuild& b, int64_t n) const;
   void write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first, int64_t n);
 
