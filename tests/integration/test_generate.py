@@ -182,7 +182,7 @@ class JsonTest(ProgramTest):
 
     def test_bench_patterns(self):
         result = run_json("bench", "patterns", "-m", self.model("llama3"), "-f", "-",
-                          "--prompt-tokens", 700, "--chunk", 256, "--layers", 2,
+                          "--prompt-tokens", 1500, "--chunk", 256, "--layers", 2,
                           "--prefill-local", 128, stdin=(PROMPT * 4).encode())
         self.assertEqual([row["kind"] for row in result["rows"]], ["flex", "minference", "a-shape"])
         for row in result["rows"]:
