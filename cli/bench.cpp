@@ -1,5 +1,7 @@
 #include "cli/bench.h"
 
+#include "cli/bench_patterns.h"
+
 namespace restkv::cli {
 
 void register_bench(CLI::App& app, int* exit_code) {
@@ -9,6 +11,7 @@ void register_bench(CLI::App& app, int* exit_code) {
   register_bench_decode(*bench, exit_code);
   register_bench_memory(*bench, exit_code);
   register_bench_eviction(*bench, exit_code);
+  register_bench_patterns(*bench, exit_code);
 }
 
 }  // namespace restkv::cli

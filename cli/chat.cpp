@@ -9,6 +9,7 @@
 #include "cli/answer_flags.h"
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
+#include "cli/prefill_flags.h"
 #include "cli/runtime.h"
 #include "engine/session.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct ChatFlags {
   ModelFlags model;
   KvFlags kv;
+  PrefillFlags prefill;
   AnswerFlags answer;
   std::string file, system;
   bool json = false;
@@ -27,11 +29,12 @@ struct ChatFlags {
 // behind it.
 class Chat {
  public:
-  // config: what cache_config() made of the flags.
-  Chat(const ChatFlags& flags, CacheConfig config, std::string document, const Model& model,
-       Compute& compute)
+  // config, attention: what the flags come to.
+  Chat(const ChatFlags& flags, CacheConfig config, const PrefillAttention& attention,
+       std::string document, const Model& model, Compute& compute)
       : flags_(flags),
         config_(std::move(config)),
+        attention_(attention),
         model_(model),
         compute_(compute),
         asks_(isatty(STDIN_FILENO) != 0),
@@ -77,8 +80,10 @@ class Chat {
     ids.insert(ids.end(), more.begin(), more.end());
     RESTKV_RETURN_IF_ERROR(check_length(static_cast<int64_t>(ids.size())));
     ProgressLine progress;
-    const Status read = session_->read(
-        {.tokens = ids, .on_progress = [&](const PrefillProgress& p) { progress.prefill(p); }});
+    const Status read =
+        session_->read({.tokens = ids,
+                        .on_progress = [&](const PrefillProgress& p) { progress.prefill(p); },
+                        .attention = attention_});
     progress.clear();
     if (!read.ok()) {
       if (!compute_.cancelled()) return read;
@@ -143,22 +148,25 @@ class Chat {
       return;
     }
     kv["peak_bytes"] = session_->meter().peak_bytes();
-    const nlohmann::ordered_json document{{"text", result.text},
-                                          {"prompt_tokens", n_read},
-                                          {"completion_tokens", result.tokens.size()},
-                                          {"finish_reason", result.finish_reason},
-                                          {"tokens_so_far", session_->n_token()},
-                                          {"kv", kv},
-                                          {"timings_ms",
-                                           {{"prefill", session_->read_ms()},
-                                            {"first_token", result.first_token_ms},
-                                            {"decode", result.decode_ms}}}};
+    const nlohmann::ordered_json document{
+        {"text", result.text},
+        {"prompt_tokens", n_read},
+        {"completion_tokens", result.tokens.size()},
+        {"finish_reason", result.finish_reason},
+        {"tokens_so_far", session_->n_token()},
+        {"kv", kv},
+        {"prefill_attention", describe(attention_, session_->attention_blocks())},
+        {"timings_ms",
+         {{"prefill", session_->read_ms()},
+          {"first_token", result.first_token_ms},
+          {"decode", result.decode_ms}}}};
     std::cout << document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
               << std::endl;
   }
 
   const ChatFlags& flags_;
   CacheConfig config_;
+  const PrefillAttention attention_;
   const Model& model_;
   Compute& compute_;
   const bool asks_;
@@ -182,6 +190,8 @@ Result<std::string> read_document(const std::string& path) {
 Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(CacheConfig config, cache_config(f.kv));
+  RESTKV_ASSIGN_OR_RETURN(const PrefillAttention attention,
+                          prefill_attention(f.prefill, engine.kernels));
   if (!is_valid_utf8(f.system)) return Status::usage("--system is not valid UTF-8");
   RESTKV_ASSIGN_OR_RETURN(std::string document, read_document(f.file));
   ProgressLine progress;
@@ -198,7 +208,7 @@ Result<int> run(const ChatFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const auto compute,
                           Compute::create(engine.n_threads, begin_interruptible(), engine.kernels));
   end_interruptible();
-  return Chat(f, std::move(config), std::move(document), *model, *compute).run();
+  return Chat(f, std::move(config), attention, std::move(document), *model, *compute).run();
 }
 
 }  // namespace
@@ -212,6 +222,7 @@ void register_chat(CLI::App& app, int* exit_code) {
   add_answer_flags(*command, flags->answer);
   command->add_flag("--json", flags->json, "one JSON document a turn, a line each");
   add_kv_flags(*command, flags->kv);
+  add_prefill_flags(*command, flags->prefill);
   finish_options(*command);
   command->callback([=] {
     const Result<int> code = run(*flags);

@@ -7,6 +7,7 @@
 
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
+#include "cli/prefill_flags.h"
 #include "cli/runtime.h"
 #include "engine/perplexity.h"
 
@@ -16,6 +17,7 @@ namespace {
 struct PerplexityFlags {
   ModelFlags model;
   KvFlags kv;
+  PrefillFlags prefill;
   std::string file = "-";
   int64_t n_prefix = 0, n_score = 0;
   bool token_nll = false, json = false;
@@ -42,6 +44,7 @@ void print(const PerplexityFlags& f, const PerplexityRequest& request,
     document["kv"] = describe(f.kv, request.cache);
     document["kv"]["bytes"] = result.kv_bytes;
   }
+  document["prefill_attention"] = describe(request.attention, result.attention_blocks);
   if (f.token_nll) document["token_nll"] = result.token_nll;
   print_json(document);
 }
@@ -64,6 +67,7 @@ Result<int> run(const PerplexityFlags& f) {
   PerplexityRequest request;
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  RESTKV_ASSIGN_OR_RETURN(request.attention, prefill_attention(f.prefill, engine.kernels));
   if (pins_system(f.kv)) {
     return Status::usage("--kv-pin is \"system\", a plain text has no system part");
   }
@@ -117,6 +121,7 @@ void register_eval(CLI::App& app, int* exit_code) {
   command->add_flag("--token-nll", flags->token_nll, "with --json: the value of every token");
   command->add_flag("--json", flags->json, "JSON instead of text");
   add_kv_flags(*command, flags->kv);
+  add_prefill_flags(*command, flags->prefill);
   finish_options(*command);
   command->callback([=] {
     flags->kv_flags_given = any_kv_flag_but_full(*command, flags->kv);

@@ -9,6 +9,7 @@
 #include "cli/answer_flags.h"
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
+#include "cli/prefill_flags.h"
 #include "cli/runtime.h"
 #include "engine/generate.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct GenerateFlags {
   ModelFlags model;
   KvFlags kv;
+  PrefillFlags prefill;
   AnswerFlags answer;
   std::string prompt, file, system, dump;
   bool has_prompt = false;
@@ -34,6 +36,7 @@ void add_flags(CLI::App& app, GenerateFlags& f) {
   app.add_flag("--json", f.json, "one JSON document on stdout instead of text");
   app.add_option("--kv-dump", f.dump, "JSON file for the positions that every head keeps");
   add_kv_flags(app, f.kv);
+  add_prefill_flags(app, f.prefill);
   finish_options(app);
 }
 
@@ -72,9 +75,10 @@ Result<std::vector<int32_t>> prompt_tokens(const Model& model, const GenerateFla
   return ids;
 }
 
-nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const CacheConfig& cache,
-                               const GenerateResult& r, double load_ms) {
-  nlohmann::ordered_json kv = describe(f.kv, cache);
+nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model,
+                               const GenerateRequest& request, const GenerateResult& r,
+                               double load_ms) {
+  nlohmann::ordered_json kv = describe(f.kv, request.cache);
   kv.update({{"entries", r.kv_entries},
              {"over_budget", r.kv_over_budget},
              {"bytes", r.kv_bytes},
@@ -88,6 +92,7 @@ nlohmann::ordered_json to_json(const GenerateFlags& f, const Model& model, const
       {"finish_reason", r.answer.finish_reason},
       {"tokens", r.answer.tokens},
       {"kv", kv},
+      {"prefill_attention", describe(request.attention, r.attention_blocks)},
       {"timings_ms",
        {{"load", load_ms},
         {"prefill", r.prefill_ms},
@@ -134,6 +139,7 @@ Result<int> run(GenerateFlags& f) {
   RESTKV_RETURN_IF_ERROR(read_answer_flags(f.answer, &request.answer, &request.sampling));
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.model));
   RESTKV_ASSIGN_OR_RETURN(request.cache, cache_config(f.kv));
+  RESTKV_ASSIGN_OR_RETURN(request.attention, prefill_attention(f.prefill, engine.kernels));
   if (!f.dump.empty()) RESTKV_RETURN_IF_ERROR(check_writable(f.dump));
   RESTKV_ASSIGN_OR_RETURN(const std::string text, prompt_text(f));
 
@@ -171,7 +177,7 @@ Result<int> run(GenerateFlags& f) {
     return 130;
   }
   if (f.json) {
-    print_json(to_json(f, *model, request.cache, *result, load_ms));
+    print_json(to_json(f, *model, request, *result, load_ms));
   } else {
     std::cout << std::endl;
   }

@@ -55,6 +55,21 @@ Status apply_preset(CacheConfig* config);
 // own for prefill and decode, so both compute the same.
 enum class Kernels { automatic, ggml };
 
+// Which blocks of 128 queries and 128 keys a prompt's attention computes (docs/sparse-prefill.md).
+// Counts are in tokens and are rounded up to blocks.
+struct PrefillAttention {
+  enum class Kind { dense, flex, minference, a_shape };
+  Kind kind = Kind::dense;
+
+  double gamma = 0.95;        // flex: attention that the computed blocks are to cover
+  double tau = 1.0;           // flex: a head estimated better than this follows its queries
+  int64_t min_budget = 512;   // flex: columns, and diagonals, at least
+  int64_t n_vertical = 1000;  // minference: columns
+  int64_t n_slash = 6096;     // minference: diagonals
+  int64_t n_sink = 128;       // a-shape: first tokens
+  int64_t n_local = 4096;     // a-shape: tokens before a query
+};
+
 struct EngineOptions {
   int n_threads = 0;  // 0: one for each core
   Kernels kernels = Kernels::automatic;

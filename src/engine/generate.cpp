@@ -44,10 +44,12 @@ Result<GenerateResult> generate(const Model& model, Compute& compute,
   GenerateResult result;
   result.prompt_tokens = static_cast<int64_t>(request.prompt.size());
   const auto start = std::chrono::steady_clock::now();
-  RESTKV_RETURN_IF_ERROR(
-      session->read({.tokens = request.prompt, .on_progress = request.on_progress}));
+  RESTKV_RETURN_IF_ERROR(session->read({.tokens = request.prompt,
+                                        .on_progress = request.on_progress,
+                                        .attention = request.attention}));
   result.prefill_ms = session->read_ms();
   result.eviction_ms = session->eviction_ms();
+  result.attention_blocks = session->attention_blocks();
   report_cache(model, *session, &result);
   if (request.on_cache) RESTKV_RETURN_IF_ERROR(request.on_cache(session->cache()));
 

@@ -15,6 +15,7 @@ namespace restkv {
 struct GenerateRequest {
   std::vector<int32_t> prompt;
   CacheConfig cache;
+  PrefillAttention attention;
   SamplingOptions sampling;
   AnswerOptions answer;
   std::function<void(const PrefillProgress&)> on_progress;
@@ -31,6 +32,7 @@ struct GenerateResult {
   int64_t kv_over_budget = 0;
   std::vector<int64_t> entries_per_layer;
   double prefill_ms = 0, eviction_ms = 0;
+  sparse::BlockCount attention_blocks;  // of the prompt, all layers and query heads together
   double decode_eviction_ms = 0;  // part of the decode steps: cuts by a schedule that counts tokens
 };
 

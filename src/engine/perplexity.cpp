@@ -20,7 +20,8 @@ double negative_log_likelihood(std::span<const float> logits, int32_t token) {
 // The whole text in one pass with the full cache.
 Status score_in_one_pass(const Model& model, Compute& compute, const PerplexityRequest& request,
                          PerplexityResult* result) {
-  ReadRequest read{.tokens = request.tokens, .on_progress = request.on_progress};
+  ReadRequest read{
+      .tokens = request.tokens, .on_progress = request.on_progress, .attention = request.attention};
   read.on_logits = [&](int64_t first, TensorView<const float, 2> logits) -> Status {
     for (int64_t i = 0; i < logits.shape[0]; ++i) {
       const size_t next = first + i + 1;
@@ -30,7 +31,10 @@ Status score_in_one_pass(const Model& model, Compute& compute, const PerplexityR
     }
     return {};
   };
-  return prefill(model, compute, read, {}, std::make_shared<KvMeter>()).status();
+  RESTKV_ASSIGN_OR_RETURN(const PrefillResult done,
+                          prefill(model, compute, read, {}, std::make_shared<KvMeter>()));
+  result->attention_blocks = done.read.blocks;
+  return {};
 }
 
 // The prefix is read and evicted, the rest decoded token by token.
@@ -38,8 +42,10 @@ Status score_after_prefix(const Model& model, Compute& compute, const Perplexity
                           PerplexityResult* result) {
   RESTKV_ASSIGN_OR_RETURN(const auto session, Session::create(model, compute, request.cache));
   const std::span<const int32_t> tokens(request.tokens);
-  RESTKV_RETURN_IF_ERROR(session->read(
-      {.tokens = tokens.first(request.n_prefix), .on_progress = request.on_progress}));
+  RESTKV_RETURN_IF_ERROR(session->read({.tokens = tokens.first(request.n_prefix),
+                                        .on_progress = request.on_progress,
+                                        .attention = request.attention}));
+  result->attention_blocks = session->attention_blocks();
   result->kv_bytes = session->cache().used_bytes();
   for (size_t i = request.n_prefix; i < tokens.size(); ++i) {
     result->token_nll.push_back(negative_log_likelihood(session->logits(), tokens[i]));

@@ -16,6 +16,7 @@ struct PerplexityRequest {
   std::vector<int32_t> tokens;  // at least two
   int64_t n_prefix = 0;         // > 0: the prompt that is read and evicted; only the rest is scored
   CacheConfig cache;
+  PrefillAttention attention;
   std::function<void(const PrefillProgress&)> on_progress;
 };
 
@@ -24,6 +25,7 @@ struct PerplexityResult {
   std::vector<double> token_nll;
   double mean_nll = 0;
   size_t kv_bytes = 0;
+  sparse::BlockCount attention_blocks;  // of what was read in one piece
 };
 
 // Errors: usage (too short), as prefill and decode.

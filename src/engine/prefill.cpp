@@ -45,7 +45,8 @@ class Reading {
                .n_before = sequences_.empty() ? 0 : sequences_[0]->n_seen(),
                .fresh = fresh_,
                .turns_to_index = !fresh_ && sequences_[0]->plan->rotates_when_read(),
-               .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); })},
+               .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); }),
+               .attention = request.attention},
         products_(compute.n_threads()),
         attention_(state_, panels_) {}
 
@@ -65,6 +66,7 @@ class Reading {
     }
     RESTKV_RETURN_IF_ERROR(run_head());
     result_.total_ms = now_ms() - start;
+    result_.blocks = state_.blocks;
     return std::move(result_);
   }
 
@@ -143,10 +145,24 @@ class Reading {
     }
     state_.rotated->commit(n_token_);
     state_.raw->commit(n_token_);
+    RESTKV_RETURN_IF_ERROR(show_layer(l));
     const double start = now_ms();
     RESTKV_RETURN_IF_ERROR(finish_layer(l));
     result_.eviction_ms += now_ms() - start;
     return {};
+  }
+
+  Status show_layer(uint32_t l) const {
+    if (!fresh_ || !request_.on_layer) return {};
+    LayerRead layer{.layer = static_cast<int32_t>(l),
+                    .n_head = hp_.n_head,
+                    .scale = model_.attention_scale().logits,
+                    .queries = state_.rotated->rows()};
+    for (int32_t store = 0; store < state_.scratch.n_store(); ++store) {
+      layer.keys.push_back(state_.scratch.keys(store));
+      layer.values.push_back(state_.scratch.values(store));
+    }
+    return request_.on_layer(layer);
   }
 
   void begin_layer(uint32_t l) {
@@ -170,7 +186,7 @@ class Reading {
   // A log that serves all plans of a first prompt: what any of them looks at now or later.
   QueryLog shared_log(bool raw) const {
     int64_t n_last = 0;
-    bool all = false;
+    bool all = !raw && request_.on_layer;
     for (const Sequence* sequence : sequences_) {
       const CachePlan& plan = *sequence->plan;
       if (!plan.repeats() && !plan.evicts(n_seen())) continue;
@@ -283,7 +299,7 @@ Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const Re
   const int64_t every = sequence->plan->schedule.every;
   ReadResult all;
   for (int64_t first = 0; first < n_token; first += every) {
-    ReadRequest piece;
+    ReadRequest piece{.attention = request.attention};
     piece.tokens = request.tokens.subspan(first, std::min(every, n_token - first));
     if (request.on_logits) {
       piece.on_logits = [&](int64_t row, TensorView<const float, 2> logits) {
@@ -305,6 +321,7 @@ Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const Re
     if (!result.ok()) return result;
     all.total_ms += result->total_ms;
     all.eviction_ms += result->eviction_ms;
+    all.blocks += result->blocks;
     all.last_logits = std::move(result->last_logits);
   }
   return all;
@@ -363,7 +380,9 @@ Result<PrefillResult> prefill(const Model& model, Compute& compute, const ReadRe
   }
   for (Sequence& sequence : result.sequences) {
     if (sequence.plan->schedule.kind == Schedule::Kind::chunk) {
-      ReadRequest alone{.tokens = request.tokens, .on_progress = request.on_progress};
+      ReadRequest alone{.tokens = request.tokens,
+                        .on_progress = request.on_progress,
+                        .attention = request.attention};
       RESTKV_ASSIGN_OR_RETURN(result.read, extend(model, compute, alone, &sequence));
     } else {
       together.push_back(&sequence);

@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "engine/compute.h"
+#include "engine/query_log.h"
 #include "engine/sequence.h"
 #include "model/model.h"
+#include "restkv/options.h"
+#include "sparse/block_mask.h"
 
 namespace restkv {
 
@@ -22,17 +25,32 @@ struct PrefillProgress {
   double fraction;          // of the whole reading
 };
 
+// One layer of a first prompt before its cache is cut: what a measurement of attention looks at.
+struct LayerRead {
+  int32_t layer = 0;
+  int64_t n_head = 0;
+  float scale = 0;                 // of the dot products
+  QueryRows queries{};             // of all tokens, after RoPE
+  std::vector<RowsView> keys{};    // [n_head_kv] [n_token][head_dim]
+  std::vector<RowsView> values{};  // likewise
+};
+
 struct ReadRequest {
   std::span<const int32_t> tokens{};  // at least one
   // Called with logits [n_row][n_vocab] of tokens first_row .. for every token, in order; when it
   // is empty only the last token goes through the output head.
   std::function<Status(int64_t first_row, TensorView<const float, 2> logits)> on_logits{};
   std::function<void(const PrefillProgress&)> on_progress{};
+  // Called behind every layer of a first prompt, for measurements: all of its queries are kept
+  // until then. An error ends the reading.
+  std::function<Status(const LayerRead& layer)> on_layer{};
+  PrefillAttention attention{};
 };
 
 struct ReadResult {
   std::vector<float> last_logits;  // [n_vocab]
   double total_ms = 0, eviction_ms = 0;
+  sparse::BlockCount blocks;  // of all layers and query heads
 };
 
 struct PrefillResult {

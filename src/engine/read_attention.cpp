@@ -147,6 +147,7 @@ void ReadAttention::attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qk
 
 // Query first + i sees every old entry and the new ones 0 .. first + i.
 void ReadAttention::begin_chunk(int64_t first, int64_t n) {
+  count_blocks(first, n);
   if (tiles_) return;
   const int64_t n_old = state_.scratch.max_old(), width = n_old + first + n;
   mask_.resize(n * width);
@@ -157,6 +158,15 @@ void ReadAttention::begin_chunk(int64_t first, int64_t n) {
     std::memset(row, 0, n_visible * sizeof(ggml_fp16_t));
     std::fill(row + n_visible, row + width, hidden);
   });
+}
+
+void ReadAttention::count_blocks(int64_t first, int64_t n) {
+  for (int32_t s = 0; s < state_.scratch.n_store(); ++s) {
+    const int64_t n_old = state_.scratch.n_old(s), n_head = hp_.n_head / state_.scratch.n_store();
+    const int64_t n_causal =
+        n_head * sparse::count_causal({.n_query = n, .n_key = n_old + first + n});
+    state_.blocks += {n_causal, n_causal};
+  }
 }
 
 // Writes those of the queries first .. first + n, q [n][n_head][head_dim], that the log keeps.

@@ -40,6 +40,7 @@ class ReadAttention {
                     ggml_tensor* out);
   void attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store, int32_t count,
                    ggml_tensor* out);
+  void count_blocks(int64_t first, int64_t n);
   void write_queries(const GraphBuild& b, QueryLog* log, ggml_tensor* q, int64_t first, int64_t n);
 
   ReadState& state_;

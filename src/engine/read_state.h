@@ -9,6 +9,8 @@
 #include "engine/query_log.h"
 #include "engine/scratch.h"
 #include "model/model.h"
+#include "restkv/options.h"
+#include "sparse/block_mask.h"
 
 namespace restkv {
 
@@ -20,6 +22,10 @@ struct ReadState {
   bool fresh = true;            // no entries precede them
   bool turns_to_index = false;  // keys stand at their index, which may differ between heads
   bool stores_raw = false;      // a cache wants keys before RoPE
+  // Which blocks the attention of fresh tokens is to compute, and how many it has: ReadAttention
+  // is the place where a pattern comes in. So far all are computed, whatever is asked for.
+  PrefillAttention attention{};
+  sparse::BlockCount blocks{};
 
   ReadScratch scratch{};
   std::vector<int32_t> positions{};  // of the tokens

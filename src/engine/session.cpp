@@ -20,6 +20,7 @@ Status Session::read(const ReadRequest& request) {
   RESTKV_ASSIGN_OR_RETURN(ReadResult result, extend(model_, compute_, request, &sequence_));
   logits_ = std::move(result.last_logits);
   read_ms_ = result.total_ms;
+  blocks_ = result.blocks;
   return {};
 }
 

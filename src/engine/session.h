@@ -40,6 +40,8 @@ class Session {
   // Of the last read(); eviction_ms() covers everything since the session began.
   double read_ms() const { return read_ms_; }
   double eviction_ms() const { return sequence_.eviction_ms; }
+  // Blocks of the attention of the last read(), all layers and query heads together.
+  const sparse::BlockCount& attention_blocks() const { return blocks_; }
 
  private:
   Session(const Model& model, Compute& compute) : model_(model), compute_(compute) {}
@@ -49,6 +51,7 @@ class Session {
   Sequence sequence_;
   std::vector<float> logits_;
   double read_ms_ = 0;
+  sparse::BlockCount blocks_;
 };
 
 }  // namespace restkv

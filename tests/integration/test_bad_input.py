@@ -319,6 +319,14 @@ class BadInputTest(unittest.TestCase):
             (["--kv-policy", "lacache", "--kv-overlap", -1], "--kv-overlap"),
             (["--kv-policy", "cam", "--kv-merge-threshold", 2], "--kv-merge-threshold"),
             (["--kv-policy", "snapkv", "--kv-temporal", "ema"], "--kv-temporal"),
+            (["--prefill-attention", "sparse"], "--prefill-attention"),
+            (["--prefill-gamma", 0], "--prefill-gamma"), (["--prefill-gamma", 1.5], "1.5"),
+            (["--prefill-gamma", "nan"], "--prefill-gamma"), (["--prefill-tau", -1], "--prefill-tau"),
+            (["--prefill-min-budget", -1], "--prefill-min-budget"),
+            (["--prefill-vertical", -1], "--prefill-vertical"),
+            (["--prefill-slash", 1 << 40], "--prefill-slash"),
+            (["--prefill-sink", -1], "--prefill-sink"), (["--prefill-local", 0], "--prefill-local"),
+            (["--prefill-attention", "flex", "--kernels", "ggml"], "--kernels"),
             (["-c", "0x"], "-c"), (["--grammar-file", self.dir / "none.gbnf"], "none.gbnf"),
         ]:
             with self.subTest(options=options):
@@ -377,6 +385,12 @@ class BadInputTest(unittest.TestCase):
         self.expect(USAGE, "standard input", "bench", "memory", "-m", self.model, "-f", "-")
         self.expect(USAGE, "--cache", "bench", "decode", "-m", self.model, "--cache", "-1")
         self.expect(USAGE, "--n-predict", "bench", "decode", "-m", self.model, "-n", 0)
+        base = ["bench", "patterns", "-m", self.model, "-f", self.text]
+        for options, words in [(["--methods", "best"], "best"), (["--methods", "dense"], "dense"),
+                               (["--chunk", 100], "--chunk"), (["--sample", 0], "--sample"),
+                               (["--prompt-tokens", 100_000], "--prompt-tokens"),
+                               (["--prefill-tau", 2], "--prefill-tau")]:
+            self.expect(USAGE, words, *base, *options)
 
     def test_prompts(self):
         model = ["generate", "-m", self.model, "-n", 1, "--raw"]

@@ -47,6 +47,8 @@ FIELDS = {
     "kv": {"policy": str, "budget": int, "layer_budget": str, "head_budget": str,
            "granularity": str, "schedule": str, "positions": str, "type": str, "entries": int, "over_budget": int, "bytes": int,
            "peak_bytes": int, "full_bytes": int, "entries_per_layer": list},
+    "prefill_attention": {"kind": str, "blocks_computed": int, "blocks_causal": int,
+                          "share": NUMBER},
     "timings_ms": {"load": NUMBER, "prefill": NUMBER, "eviction": NUMBER, "first_token": NUMBER,
                    "decode": NUMBER, "decode_eviction": NUMBER, "decode_by_1000": list},
     "tokens_per_second": {"prefill": NUMBER, "decode": NUMBER},
@@ -142,6 +144,13 @@ class JsonTest(ProgramTest):
                 self.assertEqual(result["model"]["path"], str(self.model(name)))
                 self.expect_cache(result, tiny_models.MODELS[name], budget)
                 self.expect_timings(result)
+                self.expect_dense(result, tiny_models.MODELS[name])
+
+    def expect_dense(self, result: dict, shape: tiny_models.Shape) -> None:
+        n_block = -(-result["prompt_tokens"] // 128)
+        n = n_block * (n_block + 1) // 2 * shape.n_layer * shape.n_head
+        self.assertEqual(result["prefill_attention"],
+                         {"kind": "dense", "blocks_computed": n, "blocks_causal": n, "share": 1.0})
 
     def expect_cache(self, result: dict, shape: tiny_models.Shape, budget: int) -> None:
         kv = result["kv"]
@@ -170,6 +179,16 @@ class JsonTest(ProgramTest):
                                delta=0.01 * rate["prefill"])
         self.assertGreater(rate["decode"], 0)
         self.assertGreater(result["memory"]["peak_rss_bytes"], 1 << 20)
+
+    def test_bench_patterns(self):
+        result = run_json("bench", "patterns", "-m", self.model("llama3"), "-f", "-",
+                          "--prompt-tokens", 1500, "--chunk", 256, "--layers", 2,
+                          "--prefill-local", 128, stdin=(PROMPT * 4).encode())
+        self.assertEqual([row["kind"] for row in result["rows"]], ["flex", "minference", "a-shape"])
+        for row in result["rows"]:
+            self.assertEqual(row["heads"], 2 * tiny_models.MODELS["llama3"].n_head)
+            self.assertTrue(0 < row["share"] <= 1 and 0 < row["least_mass"] <= row["mass"] <= 1.001)
+        self.assertLess(result["rows"][2]["share"], 0.9)
 
     def test_info(self):
         for name, shape in tiny_models.MODELS.items():
