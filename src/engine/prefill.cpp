@@ -48,7 +48,7 @@ class Reading {
                .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); }),
                .attention = request.attention},
         products_(compute.n_threads()),
-        attention_(state_, panels_) {}
+        attention_(state_, {.rounds = panels_, .n_tail = n_observed()}) {}
 
   // Whether a cache has been changed, for good or, after an error, half-way.
   bool touched() const { return touched_; }
@@ -113,6 +113,14 @@ class Reading {
 
   int64_t n_seen() const { return state_.n_seen(); }
 
+  // The last queries that a policy looks at, now or at a later cut.
+  int64_t n_observed() const {
+    int64_t n = 0;
+    for (const Sequence* sequence : sequences_)
+      n = std::max(n, sequence->plan->n_last_query());
+    return n;
+  }
+
   // End of the chunk that starts at `first`.
   int64_t chunk_end(int64_t first) const {
     const int64_t end = std::min(first + chunk_, n_token_);
@@ -133,6 +141,7 @@ class Reading {
 
   Status run_layer(uint32_t l) {
     begin_layer(l);
+    if (attention_.looks_first()) RESTKV_RETURN_IF_ERROR(store_keys(l));
     for (int64_t first = 0; first < n_token_;) {
       const int64_t end = chunk_end(first);
       RESTKV_RETURN_IF_ERROR(run_chunk(l, first, end - first));
@@ -165,6 +174,15 @@ class Reading {
     return request_.on_layer(layer);
   }
 
+  // Of all tokens, before any of them attends: sparse attention looks at them first.
+  Status store_keys(uint32_t l) {
+    attention_.begin_keys();
+    for (int64_t first = 0; first < n_token_; first = chunk_end(first))
+      RESTKV_RETURN_IF_ERROR(run_chunk(l, first, chunk_end(first) - first));
+    attention_.end_keys();
+    return {};
+  }
+
   void begin_layer(uint32_t l) {
     if (fresh_) {
       state_.scratch.begin(static_cast<int32_t>(hp_.n_head_kv), n_token_);
@@ -179,6 +197,7 @@ class Reading {
       state_.rotated = &sequence.memory[l].rotated;
       state_.raw = &sequence.memory[l].raw;
     }
+    attention_.begin_layer();
     if (state_.rotated->keeps_any()) state_.rotated->make_room(n_token_);
     if (state_.raw->keeps_any()) state_.raw->make_room(n_token_);
   }

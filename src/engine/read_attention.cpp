@@ -9,16 +9,24 @@
 
 namespace restkv {
 
-ReadAttention::ReadAttention(ReadState& state, bool rounds)
+ReadAttention::ReadAttention(ReadState& state, const Options& options)
     : state_(state),
       hp_(state.model.hparams()),
       scale_(state.model.attention_scale()),
-      tiles_(state.compute.kernels() == Kernels::automatic && TileAttention::available()),
-      rounds_(rounds && tiles_) {}
+      tiles_(state.compute.kernels() == Kernels::automatic &&
+             (TileAttention::available() || state.attention.kind != PrefillAttention::Kind::dense)),
+      rounds_(options.rounds && tiles_),
+      blocks_(state, options.n_tail) {}
 
 Status ReadAttention::allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter) {
   if (!tiles_) return {};
+  RESTKV_RETURN_IF_ERROR(blocks_.prepare());
   return tile_attention_.allocate(max_entries, hp_.head_dim, state_.compute.n_threads(), meter);
+}
+
+void ReadAttention::end_keys() {
+  keys_only_ = false;
+  blocks_.choose();
 }
 
 ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw) {
@@ -106,19 +114,26 @@ void ReadAttention::attend_stores(const GraphBuild& b, int64_t first, int64_t n,
     store_rows(b, qkv.v, head, n, state_.scratch.v(store + i, n_old + first));
   }
   const int64_t n_kv = n_old + first + n;
-  tiles_ ? attend_tiles(b, n_kv, qkv, store, count, out)
-         : attend_ggml(b, n_kv, qkv, store, count, out);
+  if (keys_only_) {
+    blocks_.keep_queries(b, qkv.q, store * (qkv.q->ne[1] / count), first, n);
+  } else if (tiles_) {
+    attend_tiles(b, first, n, qkv, store, count, out);
+  } else {
+    attend_ggml(b, n_kv, qkv, store, count, out);
+  }
 }
 
-void ReadAttention::attend_tiles(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store,
-                                 int32_t count, ggml_tensor* out) {
+void ReadAttention::attend_tiles(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv,
+                                 int32_t store, int32_t count, ggml_tensor* out) {
   const int64_t d = hp_.head_dim, n_group = qkv.q->ne[1] / count;
   for (int32_t i = 0; i < count; ++i) {
     RowsView keys = state_.scratch.keys(store + i), values = state_.scratch.values(store + i);
-    keys.n_row = values.n_row = n_kv;
+    keys.n_row = values.n_row = state_.scratch.n_old(store + i) + first + n;
     ggml_tensor* q = ggml_view_3d(b.ctx, qkv.q, d, n_group, qkv.q->ne[2], qkv.q->nb[1],
                                   qkv.q->nb[2], i * n_group * qkv.q->nb[1]);
-    tile_attention_.attend(b, {keys, values, (store + i) * n_group, scale_.logits}, q, out);
+    TileAttention::StoreHead head{keys, values, (store + i) * n_group, scale_.logits};
+    if (blocks_.is_sparse()) head.selection = blocks_.select(b, store + i, first, n, q);
+    tile_attention_.attend(b, head, q, out);
   }
 }
 
@@ -147,8 +162,11 @@ void ReadAttention::attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qk
 
 // Query first + i sees every old entry and the new ones 0 .. first + i.
 void ReadAttention::begin_chunk(int64_t first, int64_t n) {
+  if (tiles_) {
+    if (!blocks_.is_sparse()) count_blocks(first, n);
+    return;
+  }
   count_blocks(first, n);
-  if (tiles_) return;
   const int64_t n_old = state_.scratch.max_old(), width = n_old + first + n;
   mask_.resize(n * width);
   const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/block_choice.h"
 #include "engine/read_state.h"
 #include "engine/tile_attention.h"
 
@@ -14,11 +15,22 @@ namespace restkv {
 
 class ReadAttention {
  public:
-  // rounds: the result is wanted as bf16, with rows padded as panel products want them.
-  ReadAttention(ReadState& state, bool rounds);
+  struct Options {
+    bool rounds = false;  // the result is wanted as bf16, its rows padded as panel products want
+    int64_t n_tail = 0;   // the last tokens, whose attention is exact in any case
+  };
+  ReadAttention(ReadState& state, const Options& options);
 
-  // Once the scratch is there, before its first layer. Error: capacity.
+  // Once the scratch is there, before its first layer. Errors: capacity, usage.
   Status allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter);
+
+  // Sparse attention goes through a layer twice where its pattern depends on the keys: between
+  // begin_keys() and end_keys() attend() only stores what it is given.
+  bool looks_first() const { return blocks_.looks_first(); }
+  void begin_layer() { blocks_.begin_layer(); }
+  void begin_keys() { keys_only_ = true; }
+  bool stores_only() const { return keys_only_; }
+  void end_keys();
   // Before the graph of a chunk, once its layer's scratch has been laid out.
   void begin_chunk(int64_t first, int64_t n);
   // Nodes and leaves that attend() adds, generously.
@@ -36,8 +48,8 @@ class ReadAttention {
   void store_raw_keys(const GraphBuild& b, ggml_tensor* k, int64_t first, int64_t n);
   void attend_stores(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv, int32_t store,
                      int32_t count, ggml_tensor* out);
-  void attend_tiles(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store, int32_t count,
-                    ggml_tensor* out);
+  void attend_tiles(const GraphBuild& b, int64_t first, int64_t n, const Qkv& qkv, int32_t store,
+                    int32_t count, ggml_tensor* out);
   void attend_ggml(const GraphBuild& b, int64_t n_kv, const Qkv& qkv, int32_t store, int32_t count,
                    ggml_tensor* out);
   void count_blocks(int64_t first, int64_t n);
@@ -48,7 +60,9 @@ class ReadAttention {
   const AttentionScale scale_;
   const bool tiles_;  // by the kernel of ours
   const bool rounds_;
+  bool keys_only_ = false;
   TileAttention tile_attention_;
+  BlockChoice blocks_;
   std::vector<int32_t> index_;       // positions of a chunk, of every store head where they differ
   std::vector<ggml_fp16_t> mask_;    // [chunk][width]; ggml's attention alone needs one
   std::vector<std::byte> attended_;  // [chunk][n_head][head_dim], float or bf16

@@ -22,8 +22,7 @@ struct ReadState {
   bool fresh = true;            // no entries precede them
   bool turns_to_index = false;  // keys stand at their index, which may differ between heads
   bool stores_raw = false;      // a cache wants keys before RoPE
-  // Which blocks the attention of fresh tokens is to compute, and how many it has: ReadAttention
-  // is the place where a pattern comes in. So far all are computed, whatever is asked for.
+  // Which blocks the attention of fresh tokens is to compute, and how many it has.
   PrefillAttention attention{};
   sparse::BlockCount blocks{};
 

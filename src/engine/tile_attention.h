@@ -30,6 +30,7 @@ class TileAttention {
     RowsView keys, values;   // [n_key][head_dim], the chunk's own rows at the end
     int64_t first_head = 0;  // of its query heads, in `out`
     float scale = 1.0f;
+    kernels::BlockSelection selection{};  // filled in before the node runs
   };
   // Adds the nodes of one store head. queries: its own, float [n_row][n_group][head_dim], strided;
   // out: float or bf16 [>= n_row][n_head * head_dim]. The rows are read when the graph runs.

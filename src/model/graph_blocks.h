@@ -86,6 +86,30 @@ class LayerOps {
                              GatedUnit unit) const = 0;
 };
 
+// A layer's steps up to its attention; what follows is left out, and the layer's result means
+// nothing. For those who want its keys and values alone.
+class UpToAttention : public LayerOps {
+ public:
+  explicit UpToAttention(const LayerOps& steps) : steps_(steps) {}
+  ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const override {
+    return steps_.norm(g, x, weight);
+  }
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override {
+    return steps_.project_qkv(g, w, x);
+  }
+  ggml_tensor* add_linear(const GraphContext&, const Linear&, ggml_tensor*,
+                          ggml_tensor* residual) const override {
+    return residual;
+  }
+  ggml_tensor* gated(const GraphContext&, const LayerWeights&, ggml_tensor* x,
+                     GatedUnit) const override {
+    return x;
+  }
+
+ private:
+  const LayerOps& steps_;
+};
+
 ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight);
 // x [n_token][n_in].
 ggml_tensor* multiply(const GraphContext& g, const Linear& w, ggml_tensor* x);
