@@ -36,9 +36,10 @@ void select_chunks(const HeadRead& head, const RowsView& pooled, const sparse::H
   sparse::Coverage covered;
   for (int64_t first = 0; first < n; first += head.chunk) {
     const int64_t end = std::min(first + head.chunk, n);
-    const sparse::QuerySpan span{.n_query = end - first,
-                                 .n_key = end,
-                                 .n_dense = sparse::n_dense_queries(first, end - first, n, kBlock)};
+    const sparse::QuerySpan span{
+        .n_query = end - first,
+        .n_key = end,
+        .n_dense = sparse::n_dense_queries(first, end - first, n, sparse::kDenseTail)};
     std::vector<uint8_t> part(span.n_query_block() * span.n_key_block());
     std::vector<float> scratch(sparse::select_scratch(span, d));
     sparse::select_blocks({.pattern = &pattern,
@@ -73,7 +74,7 @@ HeadTrial::HeadTrial(const HeadRead& head) : head_(head) {
   pooled_ = {head.pooled_keys.data(), ElementType::f32, sparse::n_pooled(head.keys.n_row), d, d};
   // An odd step, so that all places of a block are met; the dense tail is exact anyway.
   const int64_t step = head.sample | 1;
-  for (int64_t row = step / 2; row < head.n_query - kBlock; row += step)
+  for (int64_t row = step / 2; row < head.n_query - sparse::kDenseTail; row += step)
     rows_.push_back(row);
   attend_densely();
 }

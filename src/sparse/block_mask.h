@@ -36,6 +36,10 @@ struct QuerySpan {
   bool is_dense(int64_t b) const { return end_query(b) > n_query - n_dense; }
 };
 
+// Queries at the end of a prompt that are computed in full at least; more where a policy's window
+// is longer.
+constexpr int64_t kDenseTail = 128;
+
 // Of n queries at `first` of a prompt of n_prompt: how many belong to its last n_tail, which are
 // computed in full because their attention is looked at afterwards.
 constexpr int64_t n_dense_queries(int64_t first, int64_t n, int64_t n_prompt, int64_t n_tail) {
