@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/parallel.h"
+#include "engine/factors.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -20,7 +20,8 @@ bool looks_at_queries(const CachePlan& plan) {
 void add_queries(const float* rows, int64_t n, int64_t d, double scale, double* sum,
                  double* outer) {
   const int64_t stride = kernels::round_up(d, kernels::kRowAlign);
-  std::vector<double> gram(d * stride), scratch(kernels::kRowAlign * stride);
+  std::vector<double> gram(d * stride);
+  std::vector<float> scratch(kernels::kRowAlign * stride);
   kernels::best_kernels().reconstruction->gram(rows, n, d, d, gram.data(), stride, scratch.data());
   for (int64_t t = 0; t < n; ++t) {
     for (int64_t i = 0; i < d; ++i)
@@ -60,7 +61,7 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hp, bool fresh) {
 }
 
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hp,
-                  int n_threads, QueryMoments* moments) {
+                  Workers& workers, QueryMoments* moments) {
   const int64_t d = hp.head_dim, n_new = raw.n_since();
   const QueryRows rows = raw.rows();
   const int64_t first = std::max(n_seen - n_new, kSkipped);
@@ -70,7 +71,7 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
     moments->outer.assign(hp.n_head * d * d, 0.0);
   }
   if (first >= n_seen) return;
-  parallel_for(n_threads, hp.n_head, [&](int64_t h) {
+  workers.for_each(hp.n_head, [&](int64_t h, int) {
     add_queries(rows.row(h, rows.n_query - (n_seen - first)), n_seen - first, d, query_scale,
                 moments->sum.data() + h * d, moments->outer.data() + h * d * d);
   });
@@ -131,10 +132,8 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
     view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
   }
   if (plan.needs(Statistic::wo_factor)) {
-    if (!sequence->factors) {
-      sequence->factors = std::make_shared<ProjectionFactors>(model, plan.repeats());
-    }
-    view->wo_factor = sequence->factors->layer(source.layer, compute.n_threads());
+    factors_ = projection_factors(model, source.layer, compute.workers());
+    view->wo_factor = {factors_->data(), {hp.n_head, hp.head_dim, hp.head_dim}};
   }
   view->entry_state = memory.entry_state;
   if (!memory.policy) memory.policy = plan.policy->make_layer_state();

@@ -18,7 +18,7 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 // Adds the queries since the log's last mark(), the newest of them token n_seen - 1; those of the
 // first 4 tokens are left out (docs/policies.md, expected-attention).
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hparams,
-                  int n_threads, QueryMoments* moments);
+                  Workers& workers, QueryMoments* moments);
 
 struct RotatedMoments {
   std::vector<float> mean;        // [n_head][head_dim]
@@ -52,6 +52,7 @@ class LayerStatistics {
 
   std::vector<float> turned_;  // [n_head][n_query][head_dim]
   RotatedMoments moments_;
+  LayerMemo::Floats factors_;
 };
 
 }  // namespace restkv

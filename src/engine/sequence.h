@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
-#include "engine/factors.h"
 #include "engine/plan.h"
 #include "engine/query_log.h"
 #include "engine/rope_table.h"
@@ -39,8 +38,7 @@ struct Sequence {
   // An extension failed half-way: some layers hold tokens that others do not.
   bool broken = false;
 
-  std::shared_ptr<ProjectionFactors> factors;  // where a repeated eviction needs them
-  RopeTable rope;                              // where keys are rotated when they are read
+  RopeTable rope;  // where keys are rotated when they are read
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }

@@ -21,7 +21,8 @@ struct Simd {
   typedef float F __attribute__((vector_size(4 * N)));
   typedef int32_t I __attribute__((vector_size(4 * N)));
   typedef uint32_t U __attribute__((vector_size(4 * N)));
-  typedef double D __attribute__((vector_size(4 * N)));
+  typedef double D __attribute__((vector_size(4 * N)));       // N / 2 lanes
+  typedef float H __attribute__((vector_size(4 * (N / 2))));  // as many floats
   // Columns of a tile: two registers, so that a broadcast serves two multiplications.
   static constexpr int64_t kTile = 2 * N;
   // Rows of a register block: 2 * kRows accumulators, two tile registers and a broadcast fit.
@@ -76,6 +77,24 @@ template <typename V, int R, typename T>
       acc[r][1] += factor * b1;
     }
   }
+}
+
+// Lanes kFirst .. kFirst + N / 2 - 1, in registers.
+template <int N, int kFirst, int... L>
+[[gnu::always_inline]] inline typename Simd<N>::H half_of(typename Simd<N>::F v,
+                                                          std::integer_sequence<int, L...>) {
+  return __builtin_shufflevector(v, v, (kFirst + L)...);
+}
+
+// sums[l] += v[l] for all N lanes.
+template <int N>
+[[gnu::always_inline]] inline void add_as_doubles(typename Simd<N>::F v, double* sums) {
+  using D = typename Simd<N>::D;
+  using Half = std::make_integer_sequence<int, N / 2>;
+  const D low = __builtin_convertvector((half_of<N, 0>(v, Half())), D);
+  const D high = __builtin_convertvector((half_of<N, N / 2>(v, Half())), D);
+  store(sums, load<D>(sums) + low);
+  store(sums + N / 2, load<D>(sums + N / 2) + high);
 }
 
 // One tile of rows as float in scratch, either transposed or as it lies.

@@ -4,7 +4,7 @@ namespace restkv::kernels {
 
 using Kernels = WindowAttention<16>;
 const WindowAttentionKernels kWindowAttentionAvx512 = {
-    Kernels::attention_rows, Kernels::attention_output, Kernels::blend, Kernels::top_position_sum,
-    Kernels::add_columns};
+    Kernels::attention_rows, Kernels::attention_output, Kernels::weighted_sum,
+    Kernels::top_position_sum, Kernels::add_columns};
 
 }  // namespace restkv::kernels

@@ -12,8 +12,6 @@ class WindowAttention {
   using F = typename Simd<N>::F;
   using I = typename Simd<N>::I;
   using U = typename Simd<N>::U;
-  using D = typename Simd<N>::D;                              // N / 2 lanes
-  typedef float H __attribute__((vector_size(4 * (N / 2))));  // as many floats
   static constexpr int64_t kTile = Simd<N>::kTile;
   static constexpr int kRows = Simd<N>::kRows;
 
@@ -50,12 +48,26 @@ class WindowAttention {
     }
   }
 
-  static void blend(const float* row, float a, float b, int64_t n, float* out) {
+  static void weighted_sum(const WeightedSum& args) {
     int64_t j = 0;
-    for (; j + N <= n; j += N)
-      store(out + j, a * load<F>(row + j) + b * load<F>(out + j));
-    for (; j < n; ++j)
-      out[j] = a * row[j] + b * out[j];
+    for (; j + N <= args.n; j += N) {
+      F sums[2] = {};  // two chains of additions
+      for (int64_t r = 0; r + 2 <= args.n_row; r += 2) {
+        sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
+        sums[1] += args.factors[r + 1] * load<F>(args.weights + (r + 1) * args.stride + j);
+      }
+      if (args.n_row % 2 == 1) {
+        const int64_t r = args.n_row - 1;
+        sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
+      }
+      store(args.out + j, sums[0] + sums[1]);
+    }
+    for (; j < args.n; ++j) {
+      float sum = 0.0f;
+      for (int64_t r = 0; r < args.n_row; ++r)
+        sum += args.factors[r] * args.weights[r * args.stride + j];
+      args.out[j] = sum;
+    }
   }
 
   // Weights are not negative, so their bits order as integers. Bisects the bits of the k-th
@@ -121,16 +133,6 @@ class WindowAttention {
     }
   }
 
-  // Lanes kFirst .. kFirst + N / 2 - 1, in registers.
-  template <int kFirst, int... L>
-  [[gnu::always_inline]] static inline H half_of(F v, std::integer_sequence<int, L...>) {
-    return __builtin_shufflevector(v, v, (kFirst + L)...);
-  }
-
-  [[gnu::always_inline]] static inline void add_to(double* sums, H values) {
-    store(sums, load<D>(sums) + __builtin_convertvector(values, D));
-  }
-
   template <int R>
   static void add_rows(const float* weights, int64_t stride, int64_t n, double* sums) {
     int64_t j = 0;
@@ -139,9 +141,7 @@ class WindowAttention {
 #pragma GCC unroll 8
       for (int r = 1; r < R; ++r)
         total += load<F>(weights + r * stride + j);
-      using Half = std::make_integer_sequence<int, N / 2>;
-      add_to(sums + j, half_of<0>(total, Half()));
-      add_to(sums + j + N / 2, half_of<N / 2>(total, Half()));
+      add_as_doubles<N>(total, sums + j);
     }
     for (; j < n; ++j) {
       float total = 0.0f;

@@ -1,6 +1,7 @@
 // A model that is ready to run: hyper-parameters, weights, family and tokenizer of one GGUF file.
 //
-// Thread safety: read-only after load(); any number of sessions may share it.
+// Thread safety: read-only after load() but for what is safe by itself; any number of sessions may
+// share it.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "model/families/registry.h"
 #include "model/hparams.h"
+#include "model/layer_memo.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
 
@@ -42,6 +44,8 @@ class Model {
   const Weights& weights() const { return *weights_; }
   const LayerWeights& layer(int32_t l) const { return layers_[l]; }
   const std::string& path() const { return path_; }
+  // What evictions have derived from the layers' output projections.
+  LayerMemo& projection_factors() const { return *projection_factors_; }
 
   Rope rope() const { return {family_->rope_pairs, layers_[0].rope_freqs}; }
   AttentionScale attention_scale() const {
@@ -62,6 +66,7 @@ class Model {
   std::unique_ptr<Weights> weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::vector<LayerWeights> layers_;
+  std::unique_ptr<LayerMemo> projection_factors_ = std::make_unique<LayerMemo>();
   ggml_tensor *token_embd_ = nullptr, *output_norm_ = nullptr, *output_ = nullptr,
               *output_bias_ = nullptr;
 };

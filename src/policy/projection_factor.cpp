@@ -50,7 +50,7 @@ void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64
   RESTKV_CHECK(head_dim >= 1 && row_stride >= head_dim && n_embd >= 1);
   const int64_t stride = kernels::round_up(head_dim, kernels::kRowAlign);
   std::vector<double> gram(head_dim * stride);
-  std::vector<double> scratch(kernels::kRowAlign * stride);
+  std::vector<float> scratch(kernels::kRowAlign * stride);
   kernels::best_kernels().reconstruction->gram(w_h, n_embd, head_dim, row_stride, gram.data(),
                                                stride, scratch.data());
   factorise(gram.data(), head_dim, stride);
