@@ -10,6 +10,7 @@ constexpr uint32_t kDismissed = std::numeric_limits<uint32_t>::max();
 // A fraction of a millisecond: longer than what a leader does alone between two jobs, shorter than
 // anyone would miss. Waking a sleeper takes tens of microseconds.
 constexpr int kSpins = 8192;
+constexpr size_t kMaxKept = size_t{1} << 20;  // floats for a thread
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -18,6 +19,23 @@ void pause_briefly() {
 }
 
 }  // namespace
+
+float* Workers::memory(size_t n_float) {
+  const size_t n = n_float * static_cast<size_t>(n_threads());
+  if (n > n_memory_) {
+    memory_.reset();
+    n_memory_ = 0;
+    memory_ = std::make_unique_for_overwrite<float[]>(n);
+    n_memory_ = n;
+  }
+  return memory_.get();
+}
+
+void Workers::trim() {
+  if (n_memory_ / static_cast<size_t>(n_threads()) <= kMaxKept) return;
+  memory_.reset();
+  n_memory_ = 0;
+}
 
 void Alone::for_each(int64_t n, WorkRef work) {
   for (int64_t i = 0; i < n; ++i)

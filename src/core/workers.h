@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 
 namespace restkv {
 
@@ -33,6 +34,16 @@ class Workers {
   // memory, say) stops the handing out and is thrown again here, once all threads are done.
   // REQUIRES: work may be called concurrently with different threads; not called from inside work.
   virtual void for_each(int64_t n, WorkRef work) = 0;
+
+  // n_float floats for every thread, one thread's behind the other's, unspecified and valid until
+  // the next call. What every layer asks for again is cheaper kept than given back to the system,
+  // which would have to clear it; trim() gives back what is large. Of the calling thread alone.
+  float* memory(size_t n_float);
+  void trim();
+
+ private:
+  size_t n_memory_ = 0;
+  std::unique_ptr<float[]> memory_;
 };
 
 // The calling thread alone.

@@ -52,6 +52,10 @@ struct ReconstructionKernels {
   // gram_stride >= round_up(n_col, kRowAlign); scratch: [kRowAlign][gram_stride].
   void (*gram)(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
                int64_t gram_stride, float* scratch);
+
+  // row[j] -= factor * pivot[j] for first <= j < n, or from round_down(first, 8) on.
+  // REQUIRES: rows of round_up(n, kRowAlign) numbers.
+  void (*eliminate)(const double* pivot, double factor, int64_t first, int64_t n, double* row);
 };
 
 // What one entry's deletion does: a / (1 - a), kept finite for a = 1 (docs/policies.md, rest-kv).

@@ -68,8 +68,13 @@ void gram(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, doub
   }
 }
 
+void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
+  for (int64_t j = first; j < n; ++j)
+    row[j] -= factor * pivot[j];
+}
+
 }  // namespace
 
-const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram};
+const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram, eliminate};
 
 }  // namespace restkv::kernels

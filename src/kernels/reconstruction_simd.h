@@ -63,17 +63,26 @@ class Reconstruction {
       gram[i] = 0.0;
     for (int64_t first = 0; first < n_row; first += kGramTile) {
       const int64_t count = n_row - first < kGramTile ? n_row - first : kGramTile;
-      for (int64_t e = 0; e < count; ++e) {
-        const float* row = w + (first + e) * row_stride;
+      // Rows that end inside a register are copied, zeros behind them.
+      const float* tile = w + first * row_stride;
+      for (int64_t e = 0; padded != n_col && e < count; ++e) {
         for (int64_t c = 0; c < padded; ++c)
-          scratch[e * padded + c] = c < n_col ? row[c] : 0.0f;
+          scratch[e * padded + c] = c < n_col ? tile[e * row_stride + c] : 0.0f;
       }
+      const int64_t stride = padded != n_col ? padded : row_stride;
+      if (padded != n_col) tile = scratch;
       int64_t i = 0;
       for (; i + kRows <= n_col; i += kRows)
-        gram_rows<kRows>(scratch, padded, i, count, gram, gram_stride);
+        gram_rows<kRows>(tile, stride, padded, i, count, gram, gram_stride);
       for (; i < n_col; ++i)
-        gram_rows<1>(scratch, padded, i, count, gram, gram_stride);
+        gram_rows<1>(tile, stride, padded, i, count, gram, gram_stride);
     }
+  }
+
+  static void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
+    using D = typename Simd<N>::D;
+    for (int64_t j = first / (N / 2) * (N / 2); j < n; j += N / 2)
+      store(row + j, load<D>(row + j) - factor * load<D>(pivot + j));
   }
 
  private:
@@ -167,11 +176,11 @@ class Reconstruction {
   }
 
   template <int R>
-  static void gram_rows(const float* tile, int64_t padded, int64_t i, int64_t count, double* gram,
-                        int64_t gram_stride) {
+  static void gram_rows(const float* tile, int64_t stride, int64_t padded, int64_t i, int64_t count,
+                        double* gram, int64_t gram_stride) {
     for (int64_t j = i / kTile * kTile; j < padded; j += kTile) {
       F acc[R][2] = {};
-      multiply(tile + i, 1, padded, tile + j, padded, count, acc);
+      multiply(tile + i, 1, stride, tile + j, stride, count, acc);
       for (int r = 0; r < R; ++r) {
         double* out = gram + (i + r) * gram_stride + j;
         add_as_doubles<N>(acc[r][0], out);

@@ -105,6 +105,7 @@ class Tile {
  public:
   // out [n_col][kTile]: column l is row first + l; columns from count on are zero.
   static void pack_transposed(const RowsView& rows, int64_t first, int64_t count, float* out) {
+    prefetch(rows, first + kTile);
     const int64_t n_whole = rows.n_col / N * N;
     for (int64_t half = 0; half < 2; ++half) {
       for (int64_t c = 0; c < n_whole; c += N) {
@@ -140,6 +141,18 @@ class Tile {
 
  private:
   static constexpr int64_t kTile = Simd<N>::kTile;
+
+  // The tile from row `first` on: it is needed when this one has been multiplied. Rows that are
+  // read a part at a time do not look like a stream to the hardware.
+  static void prefetch(const RowsView& rows, int64_t first) {
+    const int64_t size = rows.type == ElementType::f16 ? 2 : 4;
+    const int64_t end = first + kTile < rows.n_row ? first + kTile : rows.n_row;
+    for (int64_t row = first; row < end; ++row) {
+      const char* data = static_cast<const char*>(rows.data) + row * rows.row_stride * size;
+      for (int64_t byte = 0; byte < rows.n_col * size; byte += 64)
+        __builtin_prefetch(data + byte);
+    }
+  }
 
   [[gnu::always_inline]] static inline F load_vector(const RowsView& rows, int64_t row, int64_t c) {
     const int64_t offset = row * rows.row_stride + c;

@@ -64,9 +64,11 @@ struct WindowAttentionKernels {
   // out[j] = sum over r of factors[r] * weights[r][j], for j < n.
   void (*weighted_sum)(const WeightedSum& args);
 
-  // The sum of the positions of the k largest of weights[n]; ties: the lower position.
-  // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable.
-  int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k);
+  // The sum of the positions of the k largest of weights[n]; ties: the lower position. *near: where
+  // the search for the k-th begins, 0 for anywhere, and what it found: rows that resemble each
+  // other help each other. The result does not depend on it.
+  // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable, *near >= 0.
+  int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k, float* near);
 
   // sums[j] += the sum over r < n_row of weights[r][j], for j < n. Eight rows at a time are added
   // up in float.

@@ -62,13 +62,14 @@ void weighted_sum(const WeightedSum& args) {
   }
 }
 
-int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
+int64_t top_position_sum(const float* weights, int64_t n, int64_t k, float* near) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   // NaN counts as the smallest here: it only must not break the order.
   const auto key = [&](int64_t i) { return std::isnan(weights[i]) ? -1.0f : weights[i]; };
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return key(a) > key(b); });
+  *near = std::max(0.0f, key(order[k - 1]));
   return std::accumulate(order.begin(), order.begin() + k, int64_t{0});
 }
 

@@ -43,6 +43,8 @@ class WindowAttention {
       int64_t r = 0;
       for (; r + kRows <= args.n_row; r += kRows)
         add_values<kRows>(args, r, first, count);
+      for (; r + 3 <= args.n_row; r += 3)
+        add_values<3>(args, r, first, count);
       for (; r < args.n_row; ++r)
         add_values<1>(args, r, first, count);
     }
@@ -70,20 +72,20 @@ class WindowAttention {
     }
   }
 
-  // Weights are not negative, so their bits order as integers. Bisects the bits of the k-th
-  // largest until few candidates are left, which are then ranked one by one.
-  static int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
-    int32_t low = 0;                          // at least k weights are >= low
-    int32_t high = max_bits(weights, n) + 1;  // fewer than k are >= high
-    int64_t n_low = n;
-    int64_t n_high = 0;
-    while (high - low > 1 && n_low - n_high > kFew) {
-      const int32_t middle = low + (high - low) / 2;
-      const int64_t count = count_from(weights, n, middle);
-      (count >= k ? low : high) = middle;
-      (count >= k ? n_low : n_high) = count;
+  // Weights are not negative, so their bits order as integers. Narrows the bits of the k-th largest
+  // down until few candidates are left, which are then ranked one by one.
+  static int64_t top_position_sum(const float* weights, int64_t n, int64_t k, float* near) {
+    Bracket b{.high = INT32_MAX, .n_low = n};
+    int32_t at = bits_of(*near > 0.0f ? *near : 1.0f / static_cast<float>(n));
+    for (int64_t pass = 0; b.high - b.low > 1 && b.n_low - b.n_high > kFew; ++pass) {
+      at = at > b.low && at < b.high ? at : b.low + (b.high - b.low) / 2;
+      const int64_t count = count_from(weights, n, at);
+      (count >= k ? b.low : b.high) = at;
+      (count >= k ? b.n_low : b.n_high) = count;
+      at = next_guess(b, n, k, at, count, pass);
     }
-    return sum_from(weights, n, high) + rank_between(weights, n, low, high, k - n_high);
+    __builtin_memcpy(near, &b.low, sizeof(*near));
+    return sum_from(weights, n, b.high) + rank_between(weights, n, b.low, b.high, k - b.n_high);
   }
 
   static void add_columns(const float* weights, int64_t stride, int64_t n_row, int64_t n,
@@ -207,19 +209,30 @@ class WindowAttention {
     return bits;
   }
 
-  static int32_t max_bits(const float* weights, int64_t n) {
-    I largest{};
-    int64_t j = 0;
-    for (; j + N <= n; j += N) {
-      const I bits = load<I>(weights + j);
-      largest = bits > largest ? bits : largest;
+  // At least k weights have bits >= low, fewer than k have bits >= high.
+  struct Bracket {
+    int32_t low = 0, high = 0;
+    int64_t n_low = 0, n_high = 0;
+  };
+
+  // Where to count next, after `count` at `at`; what is outside the bracket becomes its middle.
+  static int32_t next_guess(const Bracket& b, int64_t n, int64_t k, int32_t at, int64_t count,
+                            int64_t pass) {
+    constexpr int64_t kOctave = int64_t{1} << 23;
+    if (b.low == 0 || b.high == INT32_MAX) {
+      // One side is open: as far as a dozen octaves for all weights suggest, further every time.
+      const int64_t off = count > k ? count - k : k - count;
+      const int64_t step = (off + kFew / 2) * 12 * kOctave / n << (pass < 16 ? pass : 16);
+      const int64_t next = count >= k ? at + step : at - step;
+      if (next <= 0) return 1;
+      return next >= INT32_MAX ? INT32_MAX - 1 : static_cast<int32_t>(next);
     }
-    int32_t top = 0;
-    for (int i = 0; i < N; ++i)
-      top = largest[i] > top ? largest[i] : top;
-    for (; j < n; ++j)
-      top = bits_of(weights[j]) > top ? bits_of(weights[j]) : top;
-    return top < INT32_MAX ? top : INT32_MAX - 1;  // a NaN may have any bits
+    // Straight between the ends, slightly beyond the k-th on the side that is further from it;
+    // halving now and then is for weights that lie otherwise.
+    if (pass % 4 == 3) return 0;
+    const int64_t target = b.n_low - k > k - b.n_high ? k + kFew / 3 : k - kFew / 3;
+    const double share = static_cast<double>(b.n_low - target) / (b.n_low - b.n_high);
+    return b.low + static_cast<int32_t>(share * (b.high - b.low));
   }
 
   static int64_t count_from(const float* weights, int64_t n, int32_t threshold) {

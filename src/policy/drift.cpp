@@ -27,8 +27,9 @@ Drift::Drift(int64_t n_head, int64_t n_query, int64_t n_entry, int64_t n_top)
 void Drift::add(const RowBlock& block) {
   const auto top_position_sum = kernels::best_kernels().window_attention->top_position_sum;
   int64_t difference = 0;
+  float near = 0.0f;
   for (int64_t i = 0; i < block.n_row; ++i) {
-    const int64_t sum = top_position_sum(block.row(i), n_entry_, n_top_);
+    const int64_t sum = top_position_sum(block.row(i), n_entry_, n_top_, &near);
     difference += block.first_row + i < n_query_ / 2 ? sum : -sum;
   }
   difference_[block.head] += difference;

@@ -24,6 +24,10 @@ int64_t rows_in_cache(int64_t n_group, int64_t n_entry, int64_t n_row) {
   return std::clamp(rows, std::min(kRowStep, n_row), n_row);
 }
 
+int64_t RowMemory::n_float(int64_t n_group, int64_t n_entry, int64_t n_row) {
+  return n_group * n_row * row_stride(n_entry);
+}
+
 void RowMemory::compute(const RowSource& source, int64_t first, int64_t count, int64_t n_key) {
   RESTKV_CHECK(1 <= source.n_query() && source.n_query() <= source.keys.n_row);
   const int64_t d = source.keys.n_col, n_row = source.n_group() * count;
@@ -44,13 +48,13 @@ void RowMemory::compute(const RowSource& source, int64_t first, int64_t count, i
   }
   RowsView keys = source.keys;
   keys.n_row = n_key;
-  kernels::best_kernels().window_attention->attention_rows(
-      {queries_.data(), n_row, visible_.data(), keys, source.attention_scale, weights_.get(),
-       stride_, scratch_.data()});
+  kernels::best_kernels().window_attention->attention_rows({queries_.data(), n_row, visible_.data(),
+                                                            keys, source.attention_scale, weights(),
+                                                            stride_, scratch_.data()});
 }
 
 RowBlock RowMemory::block(int64_t head, int64_t first, int64_t count) {
-  return {head, first, count, weights_.get() + head * count * stride_, stride_};
+  return {head, first, count, weights() + head * count * stride_, stride_};
 }
 
 }  // namespace restkv

@@ -46,6 +46,13 @@ int64_t rows_in_cache(int64_t n_group, int64_t n_entry, int64_t n_row);
 // Thread safety: none.
 class RowMemory {
  public:
+  RowMemory() = default;
+  // Weights lie in the caller's memory while `size` floats are enough.
+  RowMemory(float* memory, int64_t size) : lent_(memory), n_float_(size) {}
+
+  // Floats that the weights of a block take.
+  static int64_t n_float(int64_t n_group, int64_t n_entry, int64_t n_row);
+
   // Rows first .. first + count - 1 of every head over the first n_key keys; what stands from
   // round_up(n_key, kRowAlign) on is unspecified. REQUIRES: no row sees more than n_key keys,
   // 1 <= n_query <= n_entry.
@@ -53,10 +60,13 @@ class RowMemory {
   RowBlock block(int64_t head, int64_t first, int64_t count);
 
  private:
+  float* weights() { return weights_ ? weights_.get() : lent_; }
+
+  float* lent_ = nullptr;
   int64_t stride_ = 0, n_float_ = 0;
   std::vector<float> queries_;        // [n_group * count][head_dim]
   std::vector<int64_t> visible_;      // [n_group * count]
-  std::unique_ptr<float[]> weights_;  // [n_group * count][stride], n_float at most
+  std::unique_ptr<float[]> weights_;  // [n_group * count][stride], n_float_ at most
   std::vector<float> scratch_;
 };
 

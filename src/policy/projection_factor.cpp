@@ -19,6 +19,7 @@ constexpr double kMinPivot = 1e-13;
 // The upper triangle of gram [d][stride] becomes R with R^T R = gram. A pivot that vanished (W_h
 // of lower rank) gives a row of zeros.
 void factorise(double* gram, int64_t d, int64_t stride) {
+  const auto eliminate = kernels::best_kernels().reconstruction->eliminate;
   double largest = 0.0;
   for (int64_t i = 0; i < d; ++i)
     largest = std::max(largest, gram[i * stride + i]);
@@ -29,9 +30,7 @@ void factorise(double* gram, int64_t d, int64_t stride) {
     for (int64_t j = i; j < d; ++j)
       row[j] *= scale;
     for (int64_t r = i + 1; r < d; ++r) {
-      const double factor = row[r];
-      for (int64_t j = r; j < d; ++j)
-        gram[r * stride + j] -= factor * row[j];
+      eliminate(row, row[r], r, d, gram + r * stride);
     }
   }
 }
@@ -58,9 +57,12 @@ void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64
 }
 
 void covariance_factor(const float* covariance, int64_t d, float* r) {
-  std::vector<double> square(covariance, covariance + d * d);
-  factorise(square.data(), d, d);
-  store_upper(square.data(), d, d, r);
+  const int64_t stride = kernels::round_up(d, kernels::kRowAlign);
+  std::vector<double> square(d * stride);
+  for (int64_t i = 0; i < d; ++i)
+    std::copy_n(covariance + i * d, d, square.begin() + i * stride);
+  factorise(square.data(), d, stride);
+  store_upper(square.data(), d, stride, r);
 }
 
 }  // namespace restkv

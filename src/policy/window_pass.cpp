@@ -24,7 +24,15 @@ WindowSlices::WindowSlices(std::span<const Observation> groups, int64_t first_ro
 void for_each_slice(std::span<const Observation> groups, const WindowSlices& slices,
                     Workers& workers, const std::function<void(const SliceRows&)>& visit) {
   const int64_t n_slice = slices.count();
-  std::vector<RowMemory> memory(workers.n_threads());
+  int64_t n_float = 0;
+  for (const Observation& group : groups) {
+    n_float = std::max(n_float,
+                       RowMemory::n_float(group.queries.shape[0], group.n_entry(), slices.n_row));
+  }
+  float* floats = workers.memory(n_float);
+  std::vector<RowMemory> memory;
+  for (int thread = 0; thread < workers.n_threads(); ++thread)
+    memory.emplace_back(floats + thread * n_float, n_float);
   workers.for_each(static_cast<int64_t>(groups.size()) * n_slice, [&](int64_t i, int thread) {
     const size_t g = static_cast<size_t>(i / n_slice);
     const Observation& group = groups[g];
@@ -36,6 +44,7 @@ void for_each_slice(std::span<const Observation> groups, const WindowSlices& sli
     for (int64_t h = 0; h < source.n_group(); ++h)
       visit({g, i % n_slice, rows.block(h, first, count)});
   });
+  workers.trim();
 }
 
 std::vector<float> fold_factors(Fold fold, double alpha, int64_t n_query) {
