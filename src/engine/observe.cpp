@@ -20,8 +20,7 @@ bool looks_at_queries(const CachePlan& plan) {
 void add_queries(const float* rows, int64_t n, int64_t d, double scale, double* sum,
                  double* outer) {
   const int64_t stride = kernels::round_up(d, kernels::kRowAlign);
-  std::vector<double> gram(d * stride);
-  std::vector<float> scratch(kernels::kRowAlign * stride);
+  std::vector<double> gram(d * stride), scratch(kernels::kRowAlign * stride);
   kernels::best_kernels().reconstruction->gram(rows, n, d, d, gram.data(), stride, scratch.data());
   for (int64_t t = 0; t < n; ++t) {
     for (int64_t i = 0; i < d; ++i)
@@ -79,21 +78,22 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
 }
 
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, std::span<const int64_t> next) {
+                                      const QueryMoments& moments, std::span<const int64_t> next,
+                                      MeanRotation* known) {
   const HParams& hp = model.hparams();
   const int64_t d = hp.head_dim;
   const int64_t n_group = hp.n_head / static_cast<int64_t>(next.size());
-  RopeTable table;
-  std::vector<float> turn;
   const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
   RotatedMoments out;
   out.mean.resize(hp.n_head * d);
   out.covariance.resize(hp.n_head * d * d);
   for (int64_t h = 0; h < hp.n_head; ++h) {
     const int64_t s = h / n_group;
-    if (h == 0 || (h % n_group == 0 && next[s] != next[s - 1])) {
-      RESTKV_ASSIGN_OR_RETURN(table, RopeTable::range(model, compute, next[s], kNextPositions));
-      turn = table.mean();
+    if (next[s] != known->first) {
+      RESTKV_ASSIGN_OR_RETURN(known->table,
+                              RopeTable::range(model, compute, next[s], kNextPositions));
+      known->mean = known->table.mean();
+      known->first = next[s];
     }
     const double* sum = moments.sum.data() + h * d;
     const double* outer = moments.outer.data() + h * d * d;
@@ -105,8 +105,8 @@ Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
         covariance[i * d + j] =
             static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
     }
-    table.turn(turn.data(), mean);
-    turn_both_sides(table, turn, d, covariance);
+    known->table.turn(known->mean.data(), mean);
+    turn_both_sides(known->table, known->mean, d, covariance);
   }
   return out;
 }
@@ -127,7 +127,8 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
     std::vector<int64_t> next;
     for (const RowsView& keys : view->keys)
       next.push_back(source.by_index ? keys.n_row : source.n_seen);
-    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model, compute, *source.moments, next));
+    RESTKV_ASSIGN_OR_RETURN(
+        moments_, rotate_moments(model, compute, *source.moments, next, &sequence->rotation));
     view->query_mean = {moments_.mean.data(), {hp.n_head, hp.head_dim}};
     view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
   }

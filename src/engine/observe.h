@@ -25,9 +25,11 @@ struct RotatedMoments {
   std::vector<float> covariance;  // [n_head][head_dim][head_dim]
 };
 // Mean and covariance turned by the mean rotation of the 512 positions from next[s] on, for the
-// query heads of store head s: heads may end at different indices. Errors: as Compute::run.
+// query heads of store head s: heads may end at different indices. `known`: what the last call
+// used; layers mostly end where the one before did. Errors: as Compute::run.
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, std::span<const int64_t> next);
+                                      const QueryMoments& moments, std::span<const int64_t> next,
+                                      MeanRotation* known);
 
 // What a plan asks to know of one layer's queries, and the memory behind it.
 class LayerStatistics {

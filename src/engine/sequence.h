@@ -20,6 +20,13 @@ struct QueryMoments {
   std::vector<double> outer;  // [n_head][head_dim][head_dim]
 };
 
+// The mean rotation of the positions from `first` on.
+struct MeanRotation {
+  int64_t first = -1;  // none
+  RopeTable table;
+  std::vector<float> mean;  // [n_rot], for table.turn()
+};
+
 // What one layer remembers beside its entries.
 struct LayerMemory {
   QueryLog rotated;  // after RoPE, for keys that keep their original rotation
@@ -38,7 +45,8 @@ struct Sequence {
   // An extension failed half-way: some layers hold tokens that others do not.
   bool broken = false;
 
-  RopeTable rope;  // where keys are rotated when they are read
+  RopeTable rope;         // where keys are rotated when they are read
+  MeanRotation rotation;  // where moments of the queries are asked for
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }

@@ -47,11 +47,13 @@ struct ReconstructionKernels {
   void (*score_rows)(const RowReconstruction& args);
 
   // Upper triangle of the Gram matrix of w [n_row][n_col] (row_stride elements between rows):
-  // gram[i][j] = sum_e w[e][i] w[e][j] for i <= j. Sums of a few rows are float, their sum is
-  // double. The rest of gram [n_col][gram_stride] is unspecified.
-  // gram_stride >= round_up(n_col, kRowAlign); scratch: [kRowAlign][gram_stride].
+  // gram[i][j] = sum_e w[e][i] w[e][j] for i <= j, in double. The rest of gram [n_col][gram_stride]
+  // is unspecified. gram_stride >= round_up(n_col, kRowAlign); scratch: [kRowAlign][gram_stride].
   void (*gram)(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
-               int64_t gram_stride, float* scratch);
+               int64_t gram_stride, double* scratch);
+  // The same where the sums of kRowAlign rows are float, and double adds those up.
+  void (*gram_in_floats)(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride,
+                         double* gram, int64_t gram_stride, float* scratch);
 
   // row[j] -= factor * pivot[j] for first <= j < n, or from round_down(first, 8) on.
   // REQUIRES: rows of round_up(n, kRowAlign) numbers.

@@ -55,7 +55,7 @@ void score_rows(const RowReconstruction& args) {
 }
 
 void gram(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
-          int64_t gram_stride, float* scratch) {
+          int64_t gram_stride, double* scratch) {
   (void)scratch;
   for (int64_t i = 0; i < n_col; ++i) {
     for (int64_t j = i; j < n_col; ++j) {
@@ -68,6 +68,12 @@ void gram(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, doub
   }
 }
 
+void gram_in_floats(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
+                    int64_t gram_stride, float* scratch) {
+  (void)scratch;
+  kReconstructionRef.gram(w, n_row, n_col, row_stride, gram, gram_stride, nullptr);
+}
+
 void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
   for (int64_t j = first; j < n; ++j)
     row[j] -= factor * pivot[j];
@@ -75,6 +81,7 @@ void eliminate(const double* pivot, double factor, int64_t first, int64_t n, dou
 
 }  // namespace
 
-const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram, eliminate};
+const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram, gram_in_floats,
+                                                  eliminate};
 
 }  // namespace restkv::kernels

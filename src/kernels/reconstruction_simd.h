@@ -10,6 +10,7 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
 template <int N>
 class Reconstruction {
   using F = typename Simd<N>::F;
+  using D = typename Simd<N>::D;
   static constexpr int64_t kTile = Simd<N>::kTile;
   static constexpr int kRows = Simd<N>::kRows;
 
@@ -57,7 +58,27 @@ class Reconstruction {
   }
 
   static void gram(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
-                   int64_t gram_stride, float* scratch) {
+                   int64_t gram_stride, double* scratch) {
+    const int64_t padded = (n_col + N - 1) / N * N;  // kTile floats are N doubles here
+    for (int64_t i = 0; i < n_col * gram_stride; ++i)
+      gram[i] = 0.0;
+    for (int64_t first = 0; first < n_row; first += kGramTile) {
+      const int64_t count = n_row - first < kGramTile ? n_row - first : kGramTile;
+      for (int64_t e = 0; e < count; ++e) {
+        const float* row = w + (first + e) * row_stride;
+        for (int64_t c = 0; c < padded; ++c)
+          scratch[e * padded + c] = c < n_col ? row[c] : 0.0;
+      }
+      int64_t i = 0;
+      for (; i + kRows <= n_col; i += kRows)
+        gram_rows<kRows>(scratch, padded, i, count, gram, gram_stride);
+      for (; i < n_col; ++i)
+        gram_rows<1>(scratch, padded, i, count, gram, gram_stride);
+    }
+  }
+
+  static void gram_in_floats(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride,
+                             double* gram, int64_t gram_stride, float* scratch) {
     const int64_t padded = (n_col + kTile - 1) / kTile * kTile;
     for (int64_t i = 0; i < n_col * gram_stride; ++i)
       gram[i] = 0.0;
@@ -73,14 +94,13 @@ class Reconstruction {
       if (padded != n_col) tile = scratch;
       int64_t i = 0;
       for (; i + kRows <= n_col; i += kRows)
-        gram_rows<kRows>(tile, stride, padded, i, count, gram, gram_stride);
+        float_gram_rows<kRows>(tile, stride, padded, i, count, gram, gram_stride);
       for (; i < n_col; ++i)
-        gram_rows<1>(tile, stride, padded, i, count, gram, gram_stride);
+        float_gram_rows<1>(tile, stride, padded, i, count, gram, gram_stride);
     }
   }
 
   static void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
-    using D = typename Simd<N>::D;
     for (int64_t j = first / (N / 2) * (N / 2); j < n; j += N / 2)
       store(row + j, load<D>(row + j) - factor * load<D>(pivot + j));
   }
@@ -176,8 +196,22 @@ class Reconstruction {
   }
 
   template <int R>
-  static void gram_rows(const float* tile, int64_t stride, int64_t padded, int64_t i, int64_t count,
-                        double* gram, int64_t gram_stride) {
+  static void gram_rows(const double* tile, int64_t padded, int64_t i, int64_t count, double* gram,
+                        int64_t gram_stride) {
+    for (int64_t j = i / N * N; j < padded; j += N) {
+      D acc[R][2] = {};
+      multiply(tile + i, 1, padded, tile + j, padded, count, acc);
+      for (int r = 0; r < R; ++r) {
+        double* out = gram + (i + r) * gram_stride + j;
+        store(out, load<D>(out) + acc[r][0]);
+        store(out + N / 2, load<D>(out + N / 2) + acc[r][1]);
+      }
+    }
+  }
+
+  template <int R>
+  static void float_gram_rows(const float* tile, int64_t stride, int64_t padded, int64_t i,
+                              int64_t count, double* gram, int64_t gram_stride) {
     for (int64_t j = i / kTile * kTile; j < padded; j += kTile) {
       F acc[R][2] = {};
       multiply(tile + i, 1, stride, tile + j, stride, count, acc);

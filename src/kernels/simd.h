@@ -105,7 +105,6 @@ class Tile {
  public:
   // out [n_col][kTile]: column l is row first + l; columns from count on are zero.
   static void pack_transposed(const RowsView& rows, int64_t first, int64_t count, float* out) {
-    prefetch(rows, first + kTile);
     const int64_t n_whole = rows.n_col / N * N;
     for (int64_t half = 0; half < 2; ++half) {
       for (int64_t c = 0; c < n_whole; c += N) {
@@ -124,6 +123,7 @@ class Tile {
         out[c * kTile + l] = l < count ? load_scalar(rows, first + l, c) : 0.0f;
       }
     }
+    prefetch(rows, first + kTile);
   }
 
   // out [count][round_up(n_col, kTile)], zeros beyond n_col.
@@ -143,8 +143,9 @@ class Tile {
   static constexpr int64_t kTile = Simd<N>::kTile;
 
   // The tile from row `first` on: it is needed when this one has been multiplied. Rows that are
-  // read a part at a time do not look like a stream to the hardware.
-  static void prefetch(const RowsView& rows, int64_t first) {
+  // read a part at a time do not look like a stream to the hardware. Inline: a call that does
+  // nothing else is dropped by the compiler.
+  [[gnu::always_inline]] static inline void prefetch(const RowsView& rows, int64_t first) {
     const int64_t size = rows.type == ElementType::f16 ? 2 : 4;
     const int64_t end = first + kTile < rows.n_row ? first + kTile : rows.n_row;
     for (int64_t row = first; row < end; ++row) {

@@ -50,8 +50,8 @@ void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64
   const int64_t stride = kernels::round_up(head_dim, kernels::kRowAlign);
   std::vector<double> gram(head_dim * stride);
   std::vector<float> scratch(kernels::kRowAlign * stride);
-  kernels::best_kernels().reconstruction->gram(w_h, n_embd, head_dim, row_stride, gram.data(),
-                                               stride, scratch.data());
+  kernels::best_kernels().reconstruction->gram_in_floats(w_h, n_embd, head_dim, row_stride,
+                                                         gram.data(), stride, scratch.data());
   factorise(gram.data(), head_dim, stride);
   store_upper(gram.data(), head_dim, stride, r_h);
 }
