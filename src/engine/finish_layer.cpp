@@ -105,20 +105,7 @@ class FinishedLayer {
     std::vector<Piece> pieces;
     for (int32_t c = 0; c < cache.n_head(); ++c) {
       const int32_t s = c / per_store;
-      const auto n_old = static_cast<int32_t>(state_.scratch.n_old(s));
-      std::vector<int32_t> old, fresh_positions;
-      Piece fresh{.head = c, .store = s};
-      for (const int32_t entry : choice.kept[c]) {
-        if (entry < n_old) {
-          old.push_back(entry);
-        } else {
-          fresh.entries.push_back(entry - n_old);
-          fresh_positions.push_back(positions[state_.fresh ? 0 : s][entry]);
-        }
-      }
-      if (!old.empty()) cache.append_entries(c, sequence.cache.layers[l], s, old);
-      fresh.at = cache.append_places(c, fresh_positions);
-      add_pieces(std::move(fresh), &pieces);
+      add_pieces(place(c, s, l, choice.kept[c], positions, sequence, &cache), &pieces);
     }
     state_.compute.workers().for_each(std::ssize(pieces), [&](int64_t i, int) {
       const Piece& piece = pieces[i];
@@ -138,6 +125,26 @@ class FinishedLayer {
     int32_t head = 0, store = 0, at = 0;
     std::vector<int32_t> entries{};
   };
+
+  // Old entries of a head as they are stored, and places for the new ones.
+  Piece place(int32_t head, int32_t store, uint32_t l, const std::vector<int32_t>& kept,
+              const std::vector<std::vector<int32_t>>& positions, const Sequence& sequence,
+              LayerCache* cache) const {
+    const auto n_old = static_cast<int32_t>(state_.scratch.n_old(store));
+    std::vector<int32_t> old, fresh_positions;
+    Piece fresh{.head = head, .store = store};
+    for (const int32_t entry : kept) {
+      if (entry < n_old) {
+        old.push_back(entry);
+      } else {
+        fresh.entries.push_back(entry - n_old);
+        fresh_positions.push_back(positions[state_.fresh ? 0 : store][entry]);
+      }
+    }
+    if (!old.empty()) cache->append_entries(head, sequence.cache.layers[l], store, old);
+    fresh.at = cache->append_places(head, fresh_positions);
+    return fresh;
+  }
 
   // Small enough for threads to share.
   static void add_pieces(Piece rows, std::vector<Piece>* pieces) {

@@ -47,11 +47,11 @@ struct AttentionOutput {
 
 struct WeightedSum {
   const float* weights = nullptr;  // [n_row][stride]
-  int64_t stride = 0;
+  int64_t stride = 0;              // >= round_up(n, kRowAlign)
   int64_t n_row = 0;               // at least one
   const float* factors = nullptr;  // [n_row]
   int64_t n = 0;                   // columns
-  float* out = nullptr;            // [n]
+  float* out = nullptr;            // [round_up(n, kRowAlign)], unspecified from n on
 };
 
 struct WindowAttentionKernels {

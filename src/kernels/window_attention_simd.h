@@ -50,8 +50,8 @@ class WindowAttention {
   }
 
   static void weighted_sum(const WeightedSum& args) {
-    int64_t j = 0;
-    for (; j + N <= args.n; j += N) {
+    // Whole registers to the end: equal columns have equal sums wherever they stand.
+    for (int64_t j = 0; j < args.n; j += N) {
       F sums[2] = {};  // two chains of additions
       for (int64_t r = 0; r + 2 <= args.n_row; r += 2) {
         sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
@@ -62,12 +62,6 @@ class WindowAttention {
         sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
       }
       store(args.out + j, sums[0] + sums[1]);
-    }
-    for (; j < args.n; ++j) {
-      float sum = 0.0f;
-      for (int64_t r = 0; r < args.n_row; ++r)
-        sum += args.factors[r] * args.weights[r * args.stride + j];
-      args.out[j] = sum;
     }
   }
 

@@ -1,6 +1,6 @@
-// R_h by Cholesky factorisation of the Gram matrix W_h^T W_h, in double (docs/policies.md,
-// rest-kv). Squaring the condition number costs half of double's digits, which leaves all of
-// float's.
+// R_h by Cholesky factorisation, in double, of the Gram matrix W_h^T W_h (docs/policies.md,
+// rest-kv). Its elements have float's digits: what is measured with R_h are mostly the large
+// directions, and errors of a few rows' sums cancel among many.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -49,9 +49,15 @@ void projection_factor(const float* w_h, int64_t n_embd, int64_t head_dim, int64
   RESTKV_CHECK(head_dim >= 1 && row_stride >= head_dim && n_embd >= 1);
   const int64_t stride = kernels::round_up(head_dim, kernels::kRowAlign);
   std::vector<double> gram(head_dim * stride);
-  std::vector<float> scratch(kernels::kRowAlign * stride);
-  kernels::best_kernels().reconstruction->gram_in_floats(w_h, n_embd, head_dim, row_stride,
-                                                         gram.data(), stride, scratch.data());
+  const auto& kernels = *kernels::best_kernels().reconstruction;
+  if (n_embd < 4 * head_dim) {
+    // Few rows may not span all directions, and what float rounds away would look like one.
+    std::vector<double> scratch(kernels::kRowAlign * stride);
+    kernels.gram(w_h, n_embd, head_dim, row_stride, gram.data(), stride, scratch.data());
+  } else {
+    std::vector<float> scratch(kernels::kRowAlign * stride);
+    kernels.gram_in_floats(w_h, n_embd, head_dim, row_stride, gram.data(), stride, scratch.data());
+  }
   factorise(gram.data(), head_dim, stride);
   store_upper(gram.data(), head_dim, stride, r_h);
 }
