@@ -22,6 +22,8 @@
 
 namespace restkv {
 
+class Workers;
+
 // Statistics that a policy may ask for; the engine computes those that are declared, no others.
 // Keys, positions and the head's shape are always there.
 enum class Statistic : uint32_t {
@@ -181,6 +183,12 @@ class EvictionPolicy {
   // the window or budget), capacity (no memory for the statistics).
   virtual Status score(const Observation& group, GroupScores* scores) const;
 
+  // The same for all groups of a layer, scores [groups.size()], on the workers' threads. The base
+  // class hands out whole groups; a policy overrides it where it can share a group's work as well,
+  // and the result depends neither on that nor on the number of threads. Errors: as score().
+  virtual Status score_layer(std::span<const Observation> groups, Workers& workers,
+                             std::span<GroupScores> scores) const;
+
   // The cache indices that stay, ascending; all of them where nothing is to be evicted. `state` is
   // what make_layer_state() gave this layer. REQUIRES: traits().position_only. Errors: capacity (a
   // budget too small for the policy).
@@ -267,6 +275,10 @@ struct SelectionOptions {
 // VotePoint::layer, which takes the joined groups of a layer and always votes.
 std::vector<float> vote_and_smooth(const GroupScores& scores, VotePoint point,
                                    Granularity granularity, GroupVote vote);
+// The same for many groups, on the workers' threads.
+std::vector<std::vector<float>> vote_and_smooth(std::span<const GroupScores> groups,
+                                                VotePoint point, Granularity granularity,
+                                                GroupVote vote, Workers& workers);
 
 // All groups of a layer as one, for VotePoint::layer. REQUIRES: the same n_scored in each.
 GroupScores join_groups(std::span<const GroupScores> groups);

@@ -47,15 +47,26 @@ bool LayerCache::is_uniform() const {
 
 void LayerCache::append_rows(int32_t head, const RowsView& keys, const RowsView& values,
                              std::span<const int32_t> entries, std::span<const int32_t> positions) {
-  RESTKV_CHECK(count_[head] + static_cast<int64_t>(entries.size()) <= capacity(head));
   RESTKV_CHECK(entries.size() == positions.size());
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const int32_t entry = entries[i];
+  store_rows(head, append_places(head, positions), keys, values, entries);
+}
+
+int32_t LayerCache::append_places(int32_t head, std::span<const int32_t> positions) {
+  RESTKV_CHECK(count_[head] + std::ssize(positions) <= capacity(head));
+  const int32_t at = count_[head];
+  std::ranges::copy(positions, positions_.begin() + offset_[head] + at);
+  count_[head] += static_cast<int32_t>(positions.size());
+  return at;
+}
+
+void LayerCache::store_rows(int32_t head, int32_t at, const RowsView& keys, const RowsView& values,
+                            std::span<const int32_t> entries) {
+  RESTKV_CHECK(at + std::ssize(entries) <= count_[head]);
+  for (const int32_t entry : entries) {
     RESTKV_CHECK(entry >= 0 && entry < keys.n_row && entry < values.n_row);
-    const int32_t at = count_[head]++;
     store_row(keys, entry, type_, k_row(head, at));
     store_row(values, entry, type_, v_row(head, at));
-    positions_[offset_[head] + at] = positions[i];
+    ++at;
   }
 }
 

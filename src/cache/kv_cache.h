@@ -52,6 +52,11 @@ class LayerCache {
   // REQUIRES: room for them; rows that exist.
   void append_rows(int32_t head, const RowsView& keys, const RowsView& values,
                    std::span<const int32_t> entries, std::span<const int32_t> positions);
+  // The same in two steps: places for entries, of which the first is returned; then their rows,
+  // concurrently for different places. at + entries.size() <= count(head).
+  int32_t append_places(int32_t head, std::span<const int32_t> positions);
+  void store_rows(int32_t head, int32_t at, const RowsView& keys, const RowsView& values,
+                  std::span<const int32_t> entries);
   // Appends entries of another cache's head as they are stored there. REQUIRES: the same type and
   // head_dim, room for them.
   void append_entries(int32_t head, const LayerCache& from, int32_t from_head,

@@ -67,6 +67,42 @@ class RangeFold {
   std::vector<double> to_end_;
 };
 
+// The same for a kernel that is not wide: ranges twice as long each time, all of them by one
+// operation a value. Equal ranges have equal folds wherever they stand.
+template <typename Op>
+class ShortRangeFold {
+ public:
+  // in(i): the i-th value, i from `first` to n + kernel - 2 + first; what is outside the list is
+  // its business.
+  template <typename In>
+  ShortRangeFold(int64_t first, int64_t n, int64_t kernel, const In& in)
+      : folds_(n, Op::kIdentity), ranges_(n + kernel - 1), longer_(n + kernel - 1) {
+    for (int64_t i = 0; i < std::ssize(ranges_); ++i)
+      ranges_[i] = in(first + i);
+    int64_t at = 0;
+    for (int64_t width = 1; width <= kernel; width *= 2) {
+      if ((kernel & width) != 0) {
+        for (int64_t j = 0; j < n; ++j)
+          folds_[j] = Op::apply(folds_[j], ranges_[j + at]);
+        at += width;
+      }
+      const int64_t n_left = std::ssize(ranges_) - 2 * width + 1;
+      for (int64_t j = 0; j < n_left; ++j)
+        longer_[j] = Op::apply(ranges_[j], ranges_[j + width]);
+      ranges_.swap(longer_);
+    }
+  }
+
+  // The fold of the values first + j .. first + j + kernel - 1.
+  double operator[](int64_t j) const { return folds_[j]; }
+
+ private:
+  std::vector<double> folds_, ranges_, longer_;
+};
+
+// Wider kernels would cost more as repeated doubling than by running folds.
+constexpr int64_t kWide = 255;
+
 void check_arguments(std::span<const float> in, int64_t kernel, std::span<float> out) {
   RESTKV_CHECK(kernel >= 1 && kernel % 2 == 1);
   RESTKV_CHECK(in.size() == out.size());
@@ -76,10 +112,19 @@ void check_arguments(std::span<const float> in, int64_t kernel, std::span<float>
 
 void average_pool(std::span<const float> in, int64_t kernel, std::span<float> out) {
   check_arguments(in, kernel, out);
+  const int64_t n = std::ssize(in), offset = -(kernel / 2);
+  const double count = static_cast<double>(kernel);
+  if (kernel <= kWide) {
+    const ShortRangeFold<Add> sum(offset, n, kernel, [&](int64_t i) {
+      return i < 0 || i >= n ? 0.0 : static_cast<double>(in[i]);
+    });
+    for (int64_t j = 0; j < n; ++j)
+      out[j] = static_cast<float>(sum[j] / count);
+    return;
+  }
   const RangeFold<Add> sum(in, kernel);
-  sum.for_each(-(kernel / 2), [&](int64_t j, double total) {
-    out[j] = static_cast<float>(total / static_cast<double>(kernel));
-  });
+  sum.for_each(offset,
+               [&](int64_t j, double total) { out[j] = static_cast<float>(total / count); });
 }
 
 void maximum_pool(std::span<const float> in, int64_t kernel, std::span<float> out) {
@@ -96,9 +141,16 @@ void maximum_pool(std::span<const float> in, int64_t kernel, std::span<float> ou
 void shifted_box(std::span<const float> in, int64_t kernel, int64_t shift, std::span<float> out) {
   check_arguments(in, kernel, out);
   if (in.empty()) return;
+  const int64_t n = std::ssize(in), offset = shift - kernel / 2;
+  if (kernel <= kWide) {
+    const ShortRangeFold<Add> sum(offset, n, kernel, [&](int64_t i) {
+      return static_cast<double>(in[std::clamp<int64_t>(i, 0, n - 1)]);
+    });
+    for (int64_t j = 0; j < n; ++j)
+      out[j] = static_cast<float>(sum[j] / static_cast<double>(kernel));
+    return;
+  }
   const RangeFold<Add> sum(in, kernel);
-  const int64_t n = static_cast<int64_t>(in.size());
-  const int64_t offset = shift - kernel / 2;
   sum.for_each(offset, [&](int64_t j, double total) {
     const int64_t n_left = std::clamp<int64_t>(-(j + offset), 0, kernel);
     const int64_t n_right = std::clamp<int64_t>(j + offset + kernel - n, 0, kernel);

@@ -1,8 +1,34 @@
 #include "engine/compute.h"
 
+#include <exception>
+
 #include "ggml-cpu.h"
 
 namespace restkv {
+namespace {
+
+// One node of one number, all in memory of its own: the arena is laid out for another graph.
+class LoneNode {
+ public:
+  LoneNode(ggml_custom_op_t call, int n_threads, void* data) {
+    context_.reset(ggml_init({sizeof(memory_), memory_, /*no_alloc=*/true}));
+    ggml_tensor* number = ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, 1);
+    number->data = &number_;
+    graph_ = ggml_new_graph_custom(context_.get(), kSize, false);
+    ggml_build_forward_expand(
+        graph_, ggml_custom_inplace(context_.get(), number, nullptr, 0, call, n_threads, data));
+  }
+  ggml_cgraph* graph() { return graph_; }
+
+ private:
+  static constexpr size_t kSize = 4;
+  alignas(64) std::byte memory_[8192];
+  float number_ = 0.0f;
+  ggml_context_ptr context_;
+  ggml_cgraph* graph_ = nullptr;
+};
+
+}  // namespace
 
 ggml_tensor* GraphBuild::wrap(ggml_type type, const void* data, int64_t ne0, int64_t ne1,
                               int64_t ne2) const {
@@ -50,6 +76,41 @@ void Compute::watch(const std::atomic<bool>* cancel) {
   };
   ggml_backend_cpu_set_abort_callback(backend_.get(), cancel == nullptr ? nullptr : stops,
                                       const_cast<std::atomic<bool>*>(cancel));
+}
+
+void Compute::together(const std::function<void()>& work) {
+  if (n_threads_ == 1 || crew_ != nullptr) return work();
+  struct Meeting {
+    const std::function<void()>& work;
+    Crew crew;
+    bool led = false;
+    std::exception_ptr failure{};
+  } meeting{work, Crew(n_threads_)};
+  const auto join = [](ggml_tensor*, int thread, int, void* data) {
+    auto& meeting = *static_cast<Meeting*>(data);
+    if (thread != 0) return meeting.crew.follow(thread);
+    meeting.led = true;
+    try {
+      meeting.work();
+    } catch (...) {
+      meeting.failure = std::current_exception();
+    }
+    meeting.crew.dismiss();
+  };
+  crew_ = &meeting.crew;
+  LoneNode node(join, n_threads_, &meeting);
+  ggml_backend_graph_compute(backend_.get(), node.graph());
+  crew_ = nullptr;
+  // A graph that could not begin (no memory) has met nobody.
+  if (!meeting.led) return work();
+  if (meeting.failure) std::rethrow_exception(meeting.failure);
+}
+
+void Compute::GraphThreads::for_each(int64_t n, WorkRef work) {
+  if (n <= 1) return Alone().for_each(n, work);
+  compute_.together([&] {
+    compute_.crew_ != nullptr ? compute_.crew_->for_each(n, work) : Alone().for_each(n, work);
+  });
 }
 
 Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&)>& build) {

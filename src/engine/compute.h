@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/workers.h"
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpp.h"
@@ -84,13 +85,34 @@ class Compute {
 
   int n_threads() const { return n_threads_; }
   Kernels kernels() const { return kernels_; }
+
+  // ggml's own threads for other work. They spin for a while after a graph, and threads of ours
+  // would have to share the cores with them. No graph runs meanwhile: for_each() outside together()
+  // takes a moment to gather them.
+  Workers& workers() { return workers_; }
+  // Calls work() on this thread while the others wait for its for_each(). It may throw.
+  // REQUIRES: work runs no graph.
+  void together(const std::function<void()>& work);
+
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(); }
 
  private:
+  class GraphThreads final : public Workers {
+   public:
+    explicit GraphThreads(Compute& compute) : compute_(compute) {}
+    int n_threads() const override { return compute_.n_threads_; }
+    void for_each(int64_t n, WorkRef work) override;
+
+   private:
+    Compute& compute_;
+  };
+
   void watch(const std::atomic<bool>* cancel);
 
   int n_threads_ = 1;
   Kernels kernels_ = Kernels::automatic;
+  GraphThreads workers_{*this};
+  Crew* crew_ = nullptr;  // while the threads are together
   const std::atomic<bool>* cancel_ = nullptr;
   ggml_backend_ptr backend_;
   ggml_gallocr_ptr arena_;

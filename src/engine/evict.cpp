@@ -1,11 +1,10 @@
 #include "engine/evict.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <string>
 
-#include "core/parallel.h"
+#include "engine/group_view.h"
 
 namespace restkv {
 namespace {
@@ -16,67 +15,10 @@ std::vector<int32_t> all_entries(int64_t n) {
   return all;
 }
 
-// One store head's observation and the memory that it borrows.
-class Group {
- public:
-  Group(const CachePlan& plan, const LayerView& layer, int32_t store) {
-    const int32_t n_group = layer.n_group();
-    const int64_t d = layer.head_dim, first = int64_t{store} * n_group;
-    view_.context = {layer.layer, layer.n_layer, plan.config.budget, plan.window,
-                     plan.config.strict};
-    view_.attention_scale = layer.attention_scale;
-    view_.keys = layer.keys[store];
-    view_.positions = layer.positions[store];
-    view_.n_group = n_group;
-    view_.kv_head = store;
-    if (plan.n_last_query() > 0) copy_queries(layer, first, plan.n_last_query());
-    if (plan.needs(Statistic::values)) view_.values = layer.values[store];
-    if (plan.needs(Statistic::wo_factor)) {
-      view_.wo_factor = {layer.wo_factor.row(first, 0), {n_group, d, d}};
-    }
-    if (plan.needs(Statistic::query_moments)) {
-      view_.query_mean = {layer.query_mean.row(first), {n_group, d}};
-      view_.query_covariance = {layer.query_covariance.row(first, 0), {n_group, d, d}};
-    }
-    const int64_t per_entry = plan.traits.state_per_entry;
-    if (per_entry > 0 && !layer.entry_state.empty()) {
-      expand_state(layer.entry_state[store], per_entry);
-    }
-  }
-
-  Observation& view() { return view_; }
-
- private:
-  // The last n rows of every query head of the group as one block.
-  void copy_queries(const LayerView& layer, int64_t first, int64_t n) {
-    const int64_t d = layer.head_dim;
-    queries_.resize(view_.n_group * n * d);
-    for (int64_t g = 0; g < view_.n_group; ++g) {
-      std::memcpy(queries_.data() + g * n * d,
-                  layer.queries.row(first + g, layer.queries.n_query - n), n * d * sizeof(float));
-    }
-    view_.queries = {queries_.data(), {view_.n_group, n, d}};
-  }
-
-  // Entries that are new since the policy last ran start from zero.
-  void expand_state(const std::vector<float>& known, int64_t per_entry) {
-    if (known.empty()) return;
-    const int64_t n_known = static_cast<int64_t>(known.size()) / view_.n_group;
-    const int64_t n = view_.n_entry() * per_entry;
-    state_.assign(view_.n_group * n, 0.0f);
-    for (int64_t g = 0; g < view_.n_group; ++g)
-      std::copy_n(known.begin() + g * n_known, n_known, state_.begin() + g * n);
-    view_.entry_state = {state_.data(), {view_.n_group, view_.n_entry(), per_entry}};
-  }
-
-  std::vector<float> queries_, state_;
-  Observation view_;
-};
-
 class Choosing {
  public:
-  Choosing(const CachePlan& plan, const LayerView& layer, int n_threads)
-      : plan_(plan), layer_(layer), n_threads_(n_threads), n_store_(layer.n_store()) {
+  Choosing(const CachePlan& plan, const LayerView& layer, Workers& workers)
+      : plan_(plan), layer_(layer), workers_(workers), n_store_(layer.n_store()) {
     const bool per_query = plan.config.selection.granularity == Granularity::query_head;
     per_store_ = per_query ? layer.n_group() : 1;
     choice_.kept.resize(n_store_ * per_store_);
@@ -175,14 +117,7 @@ class Choosing {
 
   Status choose_scores() {
     compute_column_sums();
-    groups_.resize(n_store_);
-    std::vector<Status> status(n_store_);
-    if (plan_.traits.state_per_entry > 0) state_.resize(n_store_);
-    choice_.merged_values.resize(choice_.kept.size());
-    parallel_for(n_threads_, n_store_,
-                 [&](int64_t s) { status[s] = score_group(static_cast<int32_t>(s)); });
-    for (const Status& s : status)
-      RESTKV_RETURN_IF_ERROR(s);
+    RESTKV_RETURN_IF_ERROR(score());
     if (plan_.traits.vote == VotePoint::layer) return select_together();
     return select_apart();
   }
@@ -197,7 +132,7 @@ class Choosing {
     for (int32_t s = 0; s < n_store_; ++s)
       column_sums_[s].resize(n_group * layer_.keys[s].n_row);
     sum_status_.assign(layer_.n_head, {});
-    parallel_for(n_threads_, layer_.n_head, [&](int64_t h) {
+    workers_.for_each(layer_.n_head, [&](int64_t h, int) {
       const int64_t s = h / n_group;
       const float* rows = layer_.queries.row(h, layer_.queries.n_query - n);
       const auto sums = column_sums({.attention_scale = layer_.attention_scale,
@@ -212,33 +147,37 @@ class Choosing {
     });
   }
 
-  Status score_group(int32_t s) {
-    Group group(plan_, layer_, s);
-    Observation& view = group.view();
-    if (plan_.sums_columns()) {
-      for (int64_t g = 0; g < view.n_group; ++g)
-        RESTKV_RETURN_IF_ERROR(sum_status_[s * view.n_group + g]);
-      view.column_sums = {column_sums_[s].data(), {view.n_group, view.n_entry()}};
+  Status score() {
+    std::vector<GroupView> views;
+    std::vector<Observation> groups;
+    for (int32_t s = 0; s < n_store_; ++s) {
+      groups.push_back(views.emplace_back(plan_, layer_, s).view());
+      if (!plan_.sums_columns()) continue;
+      Observation& group = groups.back();
+      for (int64_t g = 0; g < group.n_group; ++g)
+        RESTKV_RETURN_IF_ERROR(sum_status_[s * group.n_group + g]);
+      group.column_sums = {column_sums_[s].data(), {group.n_group, group.n_entry()}};
     }
-    RESTKV_RETURN_IF_ERROR(plan_.policy->score(view, &groups_[s]));
-    if (plan_.traits.state_per_entry > 0) state_[s] = std::move(groups_[s].entry_state);
-    for (int32_t i = 0; i < per_store_; ++i) {
-      auto merged = plan_.policy->merge_values(view, per_store_ > 1 ? i : -1);
-      if (merged) choice_.merged_values[s * per_store_ + i] = std::move(*merged);
-    }
+    scores_.resize(n_store_);
+    RESTKV_RETURN_IF_ERROR(plan_.policy->score_layer(groups, workers_, scores_));
+    choice_.merged_values.resize(choice_.kept.size());
+    workers_.for_each(n_store_, [&](int64_t s, int) {
+      for (int32_t i = 0; i < per_store_; ++i) {
+        auto merged = plan_.policy->merge_values(groups[s], per_store_ > 1 ? i : -1);
+        if (merged) choice_.merged_values[s * per_store_ + i] = std::move(*merged);
+      }
+    });
     return {};
   }
 
   Status select_apart() {
     const SelectionOptions& options = plan_.config.selection;
-    std::vector<std::vector<float>> rows;
+    const std::vector<std::vector<float>> rows =
+        vote_and_smooth(scores_, plan_.traits.vote, options.granularity, options.vote, workers_);
     std::vector<HeadScores> heads;
-    for (int32_t s = 0; s < n_store_; ++s)
-      rows.push_back(
-          vote_and_smooth(groups_[s], plan_.traits.vote, options.granularity, options.vote));
     for (size_t c = 0; c < choice_.kept.size(); ++c) {
       const size_t s = c / per_store_;
-      const auto n = static_cast<size_t>(groups_[s].n_scored);
+      const auto n = static_cast<size_t>(scores_[s].n_scored);
       heads.push_back({std::span<const float>(rows[s]).subspan(c % per_store_ * n, n),
                        layer_.keys[s].n_row, forced_[s]});
     }
@@ -246,7 +185,7 @@ class Choosing {
   }
 
   Status select_together() {
-    const GroupScores joined = join_groups(groups_);
+    const GroupScores joined = join_groups(scores_);
     const std::vector<float> row = vote_and_smooth(joined, VotePoint::layer, Granularity::kv_head,
                                                    plan_.config.selection.vote);
     const HeadScores head{row, layer_.keys[0].n_row, forced_[0]};
@@ -258,22 +197,26 @@ class Choosing {
         const std::vector<int64_t> counts,
         split_heads(plan_.head_budget, heads, n_keep_, layer_.layer, plan_.config.strict));
     for (size_t c = 0; c < heads.size(); ++c) {
-      const int64_t n_scored = static_cast<int64_t>(heads[c].scores.size());
-      if (static_cast<int64_t>(heads[c].forced.size()) > counts[c]) {
+      if (static_cast<int64_t>(heads[c].forced.size()) > counts[c])
         return too_much_protected(heads[c].forced.size(), counts[c]);
-      }
+    }
+    workers_.for_each(std::ssize(heads), [&](int64_t c, int) {
       choice_.kept[c] =
           select_entries(heads[c].scores, counts[c], heads[c].n_entry, heads[c].forced);
-      const int64_t expected = std::min(counts[c], n_scored) + heads[c].n_entry - n_scored;
-      if (static_cast<int64_t>(choice_.kept[c].size()) != expected) {
-        return Status::runtime("layer " + std::to_string(layer_.layer) + ", head " +
-                               std::to_string(c) + " kept " +
-                               std::to_string(choice_.kept[c].size()) + " entries, the method's " +
-                               "own count is " + std::to_string(expected));
-      }
-    }
+    });
+    for (size_t c = 0; c < heads.size(); ++c)
+      RESTKV_RETURN_IF_ERROR(check_count(c, heads[c], counts[c]));
     compact_state();
     return {};
+  }
+
+  Status check_count(size_t c, const HeadScores& head, int64_t count) const {
+    const int64_t n_scored = std::ssize(head.scores);
+    const int64_t expected = std::min(count, n_scored) + head.n_entry - n_scored;
+    if (std::ssize(choice_.kept[c]) == expected) return {};
+    return Status::runtime("layer " + std::to_string(layer_.layer) + ", head " + std::to_string(c) +
+                           " kept " + std::to_string(choice_.kept[c].size()) +
+                           " entries, the method's own count is " + std::to_string(expected));
   }
 
   // State of the kept entries: of all query heads of a KV head, or of the one that chose.
@@ -288,7 +231,7 @@ class Choosing {
       const int64_t n_row = per_store_ > 1 ? 1 : layer_.n_group();
       for (int64_t g = first; g < first + n_row; ++g) {
         for (const int32_t entry : choice_.kept[c]) {
-          const auto from = state_[s].begin() + g * n + entry * per_entry;
+          const auto from = scores_[s].entry_state.begin() + g * n + entry * per_entry;
           choice_.entry_state[c].insert(choice_.entry_state[c].end(), from, from + per_entry);
         }
       }
@@ -297,21 +240,21 @@ class Choosing {
 
   const CachePlan& plan_;
   const LayerView& layer_;
-  int n_threads_;
+  Workers& workers_;
   int32_t n_store_, per_store_ = 1;
   int64_t n_keep_ = 0;
   std::vector<std::vector<int32_t>> forced_;     // [n_store]
   std::vector<std::vector<float>> column_sums_;  // [n_store][n_group][n_entry]
   std::vector<Status> sum_status_;               // [n_head]
-  std::vector<GroupScores> groups_;              // [n_store]
-  std::vector<std::vector<float>> state_;        // [n_store][n_group][n_entry][state_per_entry]
+  std::vector<GroupScores> scores_;              // [n_store]
   LayerChoice choice_;
 };
 
 }  // namespace
 
-Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, int n_threads) {
-  return Choosing(plan, layer, n_threads).run();
+Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer,
+                                   Workers& workers) {
+  return Choosing(plan, layer, workers).run();
 }
 
 }  // namespace restkv

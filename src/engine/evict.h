@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "core/workers.h"
 #include "engine/plan.h"
 #include "engine/query_log.h"
 #include "restkv/tensor_view.h"
@@ -48,6 +49,6 @@ struct LayerChoice {
 // evicted every entry stays and no statistic is touched.
 // Errors: capacity (a budget that does not hold what must stay, memory), usage (the policy's own),
 // runtime (a count that is not the split's own).
-Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, int n_threads);
+Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, Workers& workers);
 
 }  // namespace restkv

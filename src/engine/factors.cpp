@@ -1,44 +1,50 @@
 #include "engine/factors.h"
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 
-#include "core/parallel.h"
 #include "restkv/policy.h"
 
 namespace restkv {
 namespace {
 
-constexpr size_t kMaxKeptBytes = size_t{64} << 20;
+constexpr size_t kMaxKeptBytes = size_t{32} << 20;
 
 size_t layer_floats(const HParams& hp) {
   return size_t{hp.n_head} * hp.head_dim * hp.head_dim;
 }
 
-void build(const Model& model, int32_t layer, int n_threads, std::vector<float>* factors) {
+std::vector<float> build(const Model& model, int32_t layer, Workers& workers) {
   const HParams& hp = model.hparams();
-  const int64_t d = hp.head_dim;
-  const std::vector<float> wo =
-      model.weights().dequantize("blk." + std::to_string(layer) + ".attn_output.weight");
-  factors->resize(layer_floats(hp));
-  parallel_for(n_threads, hp.n_head, [&](int64_t h) {
-    projection_factor(wo.data() + h * d, hp.n_embd, d, d * hp.n_head, factors->data() + h * d * d);
+  const std::string name = "blk." + std::to_string(layer) + ".attn_output.weight";
+  const int64_t d = hp.head_dim, n_head = hp.n_head, n_embd = hp.n_embd;
+  // As many heads at a time as quantised blocks are wide: no float copy of the matrix exists.
+  const int64_t n_once = std::lcm(d, ggml_blck_size(model.weights().plain(name)->type)) / d;
+  std::vector<float> factors(layer_floats(hp));
+  std::vector<std::vector<float>> panels(workers.n_threads());
+  workers.for_each((n_head + n_once - 1) / n_once, [&](int64_t i, int thread) {
+    const int64_t first = i * n_once, count = std::min(n_once, n_head - first);
+    std::vector<float>& panel = panels[thread];  // [n_embd][count][head_dim]
+    panel.resize(n_embd * count * d);
+    model.weights().dequantize_columns(name, first * d, count * d, panel.data());
+    for (int64_t h = 0; h < count; ++h) {
+      projection_factor(panel.data() + h * d, n_embd, d, count * d,
+                        factors.data() + (first + h) * d * d);
+    }
   });
+  return factors;
 }
 
 }  // namespace
 
-ProjectionFactors::ProjectionFactors(const Model& model, bool keep) : model_(model) {
+LayerMemo::Floats projection_factors(const Model& model, int32_t layer, Workers& workers) {
   const HParams& hp = model.hparams();
-  const bool small = layer_floats(hp) * hp.n_layer * sizeof(float) <= kMaxKeptBytes;
-  kept_.resize(keep && small ? hp.n_layer : 1);
-}
-
-TensorView<const float, 3> ProjectionFactors::layer(int32_t layer, int n_threads) {
-  const bool keeps = kept_.size() > 1;
-  std::vector<float>& factors = kept_[keeps ? layer : 0];
-  if (!keeps || factors.empty()) build(model_, layer, n_threads, &factors);
-  const HParams& hp = model_.hparams();
-  return {factors.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
+  LayerMemo& memo = model.projection_factors();
+  if (LayerMemo::Floats known = memo.find(layer)) return known;
+  auto built = std::make_shared<const std::vector<float>>(build(model, layer, workers));
+  if (layer_floats(hp) * hp.n_layer * sizeof(float) <= kMaxKeptBytes) memo.keep(layer, built);
+  return built;
 }
 
 }  // namespace restkv

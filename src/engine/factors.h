@@ -2,27 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "core/workers.h"
 #include "model/model.h"
-#include "restkv/tensor_view.h"
 
 namespace restkv {
 
-// Builds them when they are asked for and, where an eviction will come again and all layers'
-// factors are small enough, keeps them.
-// Thread safety: none.
-class ProjectionFactors {
- public:
-  // keep: whether a layer will be asked for again.
-  ProjectionFactors(const Model& model, bool keep);
-
-  // [n_head][head_dim][head_dim], valid until the next call.
-  TensorView<const float, 3> layer(int32_t layer, int n_threads);
-
- private:
-  const Model& model_;
-  std::vector<std::vector<float>> kept_;  // [n_layer], empty where not built; one where not kept
-};
+// [n_head][head_dim][head_dim]. Built once for a model where those of all layers are small, and
+// whenever they are asked for otherwise. Thread safety: as the workers'.
+LayerMemo::Floats projection_factors(const Model& model, int32_t layer, Workers& workers);
 
 }  // namespace restkv

@@ -17,14 +17,14 @@ class FinishedLayer {
     LayerMemory& memory = sequence->memory[l];
     const bool cut = cuts && plan.evicts(state_.n_seen());
     std::vector<std::vector<int32_t>> positions = entry_positions(l, *sequence);
-    LayerChoice choice;
-    if (cut) {
-      RESTKV_ASSIGN_OR_RETURN(choice, choose(l, positions, moments, sequence));
-      memory.entry_state = std::move(choice.entry_state);
-    } else {
-      keep_all(plan, &choice);
-    }
-    RESTKV_ASSIGN_OR_RETURN(LayerCache compacted, compact(l, choice, positions, *sequence));
+    LayerView view;
+    LayerStatistics statistics;
+    if (cut) RESTKV_RETURN_IF_ERROR(observe(l, positions, moments, sequence, &statistics, &view));
+    Status status;
+    LayerCache compacted;
+    state_.compute.together(
+        [&] { status = choose_and_compact(l, cut, view, positions, sequence, &compacted); });
+    RESTKV_RETURN_IF_ERROR(status);
     if (state_.fresh) {
       sequence->cache.layers.push_back(std::move(compacted));
     } else {
@@ -58,22 +58,35 @@ class FinishedLayer {
     }
   }
 
-  Result<LayerChoice> choose(uint32_t l, const std::vector<std::vector<int32_t>>& positions,
-                             const QueryMoments& moments, Sequence* sequence) {
-    LayerView view;
+  Status observe(uint32_t l, const std::vector<std::vector<int32_t>>& positions,
+                 const QueryMoments& moments, Sequence* sequence, LayerStatistics* statistics,
+                 LayerView* view) {
     for (int32_t store = 0; store < state_.scratch.n_store(); ++store) {
-      view.keys.push_back(state_.scratch.keys(store));
-      view.values.push_back(state_.scratch.values(store));
-      view.positions.push_back(positions[state_.fresh ? 0 : store]);
+      view->keys.push_back(state_.scratch.keys(store));
+      view->values.push_back(state_.scratch.values(store));
+      view->positions.push_back(positions[state_.fresh ? 0 : store]);
     }
-    LayerStatistics statistics;
     const LayerStatistics::Source source{.layer = static_cast<int32_t>(l),
                                          .n_seen = state_.n_seen(),
                                          .log = state_.turns_to_index ? state_.raw : state_.rotated,
                                          .by_index = state_.turns_to_index,
                                          .moments = &moments};
-    RESTKV_RETURN_IF_ERROR(statistics.fill(state_.model, state_.compute, source, sequence, &view));
-    return choose_entries(*sequence->plan, view, state_.compute.n_threads());
+    return statistics->fill(state_.model, state_.compute, source, sequence, view);
+  }
+
+  Status choose_and_compact(uint32_t l, bool cut, const LayerView& view,
+                            const std::vector<std::vector<int32_t>>& positions, Sequence* sequence,
+                            LayerCache* compacted) const {
+    const CachePlan& plan = *sequence->plan;
+    LayerChoice choice;
+    if (cut) {
+      RESTKV_ASSIGN_OR_RETURN(choice, choose_entries(plan, view, state_.compute.workers()));
+      sequence->memory[l].entry_state = std::move(choice.entry_state);
+    } else {
+      keep_all(plan, &choice);
+    }
+    RESTKV_ASSIGN_OR_RETURN(*compacted, compact(l, choice, positions, *sequence));
+    return {};
   }
 
   // The kept entries as a layer of the cache: old ones as they are stored there, new ones from the
@@ -89,26 +102,59 @@ class FinishedLayer {
                             LayerCache::allocate(capacity, static_cast<int32_t>(hp_.head_dim),
                                                  plan.config.type, sequence.cache.meter));
     const int32_t per_store = cache.n_head() / state_.scratch.n_store();
+    std::vector<Piece> pieces;
     for (int32_t c = 0; c < cache.n_head(); ++c) {
       const int32_t s = c / per_store;
-      const auto n_old = static_cast<int32_t>(state_.scratch.n_old(s));
-      std::vector<int32_t> old, fresh, fresh_positions;
-      for (const int32_t entry : choice.kept[c]) {
-        if (entry < n_old) {
-          old.push_back(entry);
-        } else {
-          fresh.push_back(entry - n_old);
-          fresh_positions.push_back(positions[state_.fresh ? 0 : s][entry]);
-        }
-      }
-      if (!old.empty()) cache.append_entries(c, sequence.cache.layers[l], s, old);
-      cache.append_rows(c, state_.scratch.new_keys(s, plan.rotates_when_read()),
-                        state_.scratch.new_values(s), fresh, fresh_positions);
-      if (!choice.merged_values.empty() && !choice.merged_values[c].empty()) {
+      add_pieces(place(c, s, l, choice.kept[c], positions, sequence, &cache), &pieces);
+    }
+    state_.compute.workers().for_each(std::ssize(pieces), [&](int64_t i, int) {
+      const Piece& piece = pieces[i];
+      cache.store_rows(piece.head, piece.at,
+                       state_.scratch.new_keys(piece.store, plan.rotates_when_read()),
+                       state_.scratch.new_values(piece.store), piece.entries);
+    });
+    for (int32_t c = 0; c < cache.n_head() && !choice.merged_values.empty(); ++c) {
+      if (!choice.merged_values[c].empty())
         replace_values(choice.merged_values[c], choice.kept[c], c, &cache);
-      }
     }
     return cache;
+  }
+
+  // New rows of one head, on their way into the cache.
+  struct Piece {
+    int32_t head = 0, store = 0, at = 0;
+    std::vector<int32_t> entries{};
+  };
+
+  // Old entries of a head as they are stored, and places for the new ones.
+  Piece place(int32_t head, int32_t store, uint32_t l, const std::vector<int32_t>& kept,
+              const std::vector<std::vector<int32_t>>& positions, const Sequence& sequence,
+              LayerCache* cache) const {
+    const auto n_old = static_cast<int32_t>(state_.scratch.n_old(store));
+    std::vector<int32_t> old, fresh_positions;
+    Piece fresh{.head = head, .store = store};
+    for (const int32_t entry : kept) {
+      if (entry < n_old) {
+        old.push_back(entry);
+      } else {
+        fresh.entries.push_back(entry - n_old);
+        fresh_positions.push_back(positions[state_.fresh ? 0 : store][entry]);
+      }
+    }
+    if (!old.empty()) cache->append_entries(head, sequence.cache.layers[l], store, old);
+    fresh.at = cache->append_places(head, fresh_positions);
+    return fresh;
+  }
+
+  // Small enough for threads to share.
+  static void add_pieces(Piece rows, std::vector<Piece>* pieces) {
+    constexpr size_t kMost = 256;
+    for (size_t i = 0; i < rows.entries.size(); i += kMost) {
+      const auto first = rows.entries.begin() + i;
+      const size_t n = std::min(kMost, rows.entries.size() - i);
+      pieces->push_back(
+          {rows.head, rows.store, rows.at + static_cast<int32_t>(i), {first, first + n}});
+    }
   }
 
   void replace_values(const std::vector<float>& merged, const std::vector<int32_t>& kept,

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/parallel.h"
+#include "engine/factors.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -60,7 +60,7 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hp, bool fresh) {
 }
 
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hp,
-                  int n_threads, QueryMoments* moments) {
+                  Workers& workers, QueryMoments* moments) {
   const int64_t d = hp.head_dim, n_new = raw.n_since();
   const QueryRows rows = raw.rows();
   const int64_t first = std::max(n_seen - n_new, kSkipped);
@@ -70,7 +70,7 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
     moments->outer.assign(hp.n_head * d * d, 0.0);
   }
   if (first >= n_seen) return;
-  parallel_for(n_threads, hp.n_head, [&](int64_t h) {
+  workers.for_each(hp.n_head, [&](int64_t h, int) {
     add_queries(rows.row(h, rows.n_query - (n_seen - first)), n_seen - first, d, query_scale,
                 moments->sum.data() + h * d, moments->outer.data() + h * d * d);
   });
@@ -78,21 +78,22 @@ void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const 
 }
 
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, std::span<const int64_t> next) {
+                                      const QueryMoments& moments, std::span<const int64_t> next,
+                                      MeanRotation* known) {
   const HParams& hp = model.hparams();
   const int64_t d = hp.head_dim;
   const int64_t n_group = hp.n_head / static_cast<int64_t>(next.size());
-  RopeTable table;
-  std::vector<float> turn;
   const double n = static_cast<double>(std::max<int64_t>(moments.n, 1));
   RotatedMoments out;
   out.mean.resize(hp.n_head * d);
   out.covariance.resize(hp.n_head * d * d);
   for (int64_t h = 0; h < hp.n_head; ++h) {
     const int64_t s = h / n_group;
-    if (h == 0 || (h % n_group == 0 && next[s] != next[s - 1])) {
-      RESTKV_ASSIGN_OR_RETURN(table, RopeTable::range(model, compute, next[s], kNextPositions));
-      turn = table.mean();
+    if (next[s] != known->first) {
+      RESTKV_ASSIGN_OR_RETURN(known->table,
+                              RopeTable::range(model, compute, next[s], kNextPositions));
+      known->mean = known->table.mean();
+      known->first = next[s];
     }
     const double* sum = moments.sum.data() + h * d;
     const double* outer = moments.outer.data() + h * d * d;
@@ -104,8 +105,8 @@ Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
         covariance[i * d + j] =
             static_cast<float>(outer[i * d + j] / n - sum[i] / n * (sum[j] / n));
     }
-    table.turn(turn.data(), mean);
-    turn_both_sides(table, turn, d, covariance);
+    known->table.turn(known->mean.data(), mean);
+    turn_both_sides(known->table, known->mean, d, covariance);
   }
   return out;
 }
@@ -126,15 +127,14 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
     std::vector<int64_t> next;
     for (const RowsView& keys : view->keys)
       next.push_back(source.by_index ? keys.n_row : source.n_seen);
-    RESTKV_ASSIGN_OR_RETURN(moments_, rotate_moments(model, compute, *source.moments, next));
+    RESTKV_ASSIGN_OR_RETURN(
+        moments_, rotate_moments(model, compute, *source.moments, next, &sequence->rotation));
     view->query_mean = {moments_.mean.data(), {hp.n_head, hp.head_dim}};
     view->query_covariance = {moments_.covariance.data(), {hp.n_head, hp.head_dim, hp.head_dim}};
   }
   if (plan.needs(Statistic::wo_factor)) {
-    if (!sequence->factors) {
-      sequence->factors = std::make_shared<ProjectionFactors>(model, plan.repeats());
-    }
-    view->wo_factor = sequence->factors->layer(source.layer, compute.n_threads());
+    factors_ = projection_factors(model, source.layer, compute.workers());
+    view->wo_factor = {factors_->data(), {hp.n_head, hp.head_dim, hp.head_dim}};
   }
   view->entry_state = memory.entry_state;
   if (!memory.policy) memory.policy = plan.policy->make_layer_state();

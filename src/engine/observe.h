@@ -18,16 +18,18 @@ QueryLog raw_log(const CachePlan& plan, const HParams& hparams, bool fresh);
 // Adds the queries since the log's last mark(), the newest of them token n_seen - 1; those of the
 // first 4 tokens are left out (docs/policies.md, expected-attention).
 void fold_moments(const QueryLog& raw, int64_t n_seen, float query_scale, const HParams& hparams,
-                  int n_threads, QueryMoments* moments);
+                  Workers& workers, QueryMoments* moments);
 
 struct RotatedMoments {
   std::vector<float> mean;        // [n_head][head_dim]
   std::vector<float> covariance;  // [n_head][head_dim][head_dim]
 };
 // Mean and covariance turned by the mean rotation of the 512 positions from next[s] on, for the
-// query heads of store head s: heads may end at different indices. Errors: as Compute::run.
+// query heads of store head s: heads may end at different indices. `known`: what the last call
+// used; layers mostly end where the one before did. Errors: as Compute::run.
 Result<RotatedMoments> rotate_moments(const Model& model, Compute& compute,
-                                      const QueryMoments& moments, std::span<const int64_t> next);
+                                      const QueryMoments& moments, std::span<const int64_t> next,
+                                      MeanRotation* known);
 
 // What a plan asks to know of one layer's queries, and the memory behind it.
 class LayerStatistics {
@@ -52,6 +54,7 @@ class LayerStatistics {
 
   std::vector<float> turned_;  // [n_head][n_query][head_dim]
   RotatedMoments moments_;
+  LayerMemo::Floats factors_;
 };
 
 }  // namespace restkv

@@ -241,8 +241,8 @@ class Reading {
     });
     const double folding = now_ms();
     if (folds && state_.raw->keeps_any()) {
-      fold_moments(*state_.raw, n_seen(), model_.attention_scale().queries, hp_,
-                   compute_.n_threads(), moments);
+      fold_moments(*state_.raw, n_seen(), model_.attention_scale().queries, hp_, compute_.workers(),
+                   moments);
     }
     const double folding_ms = now_ms() - folding;
     touched_ = true;

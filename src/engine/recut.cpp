@@ -10,7 +10,7 @@
 namespace restkv {
 namespace {
 
-// Below this many multiplications starting a thread costs more than it saves.
+// Below this many multiplications gathering threads costs more than it saves.
 constexpr int64_t kWorthThreads = int64_t{1} << 22;
 
 // One layer of a cache as eviction sees it: rows as they lie where they are f16 and rotated, a
@@ -32,11 +32,11 @@ class CachedLayer {
     const bool folds = plan_.needs(Statistic::query_moments);
     if (folds) {
       fold_moments(memory_.raw, sequence_.n_seen(), model_.attention_scale().queries, hp_,
-                   compute_.n_threads(), &memory_.moments);
+                   compute_.workers(), &memory_.moments);
     }
     if (cuts) {
       RESTKV_RETURN_IF_ERROR(observe());
-      RESTKV_ASSIGN_OR_RETURN(LayerChoice choice, choose_entries(plan_, view_, n_threads()));
+      RESTKV_ASSIGN_OR_RETURN(LayerChoice choice, choose_entries(plan_, view_, workers()));
       apply(&choice);
       memory_.rotated.mark();
     }
@@ -83,11 +83,12 @@ class CachedLayer {
     return {floats.data(), ElementType::f32, n, d, d};
   }
 
-  int n_threads() const {
+  Workers& workers() {
     const int64_t n_row =
         std::max<int64_t>(plan_.n_last_query(), plan_.sums_columns() ? view_.n_since : 0);
     const int64_t work = cache_.n_entry() * view_.n_group() * hp_.head_dim * n_row;
-    return work < kWorthThreads ? 1 : compute_.n_threads();
+    if (work < kWorthThreads) return alone_;
+    return compute_.workers();
   }
 
   void apply(LayerChoice* choice) {
@@ -110,6 +111,7 @@ class CachedLayer {
   LayerCache& cache_;
   LayerMemory& memory_;
   int32_t layer_;
+  Alone alone_;
   LayerView view_;
   LayerStatistics statistics_;
   std::vector<std::vector<float>> copies_;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
-#include "engine/factors.h"
 #include "engine/plan.h"
 #include "engine/query_log.h"
 #include "engine/rope_table.h"
@@ -19,6 +18,13 @@ struct QueryMoments {
   int64_t n = 0;
   std::vector<double> sum;    // [n_head][head_dim]
   std::vector<double> outer;  // [n_head][head_dim][head_dim]
+};
+
+// The mean rotation of the positions from `first` on.
+struct MeanRotation {
+  int64_t first = -1;  // none
+  RopeTable table;
+  std::vector<float> mean;  // [n_rot], for table.turn()
 };
 
 // What one layer remembers beside its entries.
@@ -39,8 +45,8 @@ struct Sequence {
   // An extension failed half-way: some layers hold tokens that others do not.
   bool broken = false;
 
-  std::shared_ptr<ProjectionFactors> factors;  // where a repeated eviction needs them
-  RopeTable rope;                              // where keys are rotated when they are read
+  RopeTable rope;         // where keys are rotated when they are read
+  MeanRotation rotation;  // where moments of the queries are asked for
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }

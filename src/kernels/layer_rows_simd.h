@@ -12,7 +12,7 @@ class LayerRows {
   using F = typename Simd<N>::F;
   using I = typename Simd<N>::I;
   using U = typename Simd<N>::U;
-  using H = typename Simd<N>::H;
+  using H = typename Simd<N>::W;
 
  public:
   static void rms_norm(Row x, const float* weight, float eps, int64_t n, uint16_t* out) {

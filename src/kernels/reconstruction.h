@@ -1,7 +1,7 @@
 // Reconstruction distances of ReST-KV (arXiv 2605.08840; docs/policies.md, rest-kv) and
 // the Gram matrix behind the projection factor R_h.
 //
-// The difference of output and value is always formed before it is measured: expanding the square
+// The difference of output and value is always formed before it is squared: expanding the square
 // cancels badly. All functions are pure and may be called concurrently with different outputs.
 #pragma once
 
@@ -13,9 +13,10 @@
 namespace restkv::kernels {
 
 struct ReconstructionDistance {
-  const float* outputs = nullptr;  // [n_head][head_dim], o of each query head of the group
-  const float* factors = nullptr;  // [n_head][head_dim][head_dim] R_h, zeros below the diagonal;
-                                   // null: no projection
+  const float* projected = nullptr;  // [n_head][head_dim] R_h o of each query head of the group
+                                     // (o without projection)
+  const float* factors = nullptr;    // [n_head][head_dim][head_dim] R_h, zeros below the diagonal;
+                                     // null: no projection
   int64_t n_head = 0;
   RowsView values;             // [n][head_dim]
   int64_t n_entry = 0;         // the first n_entry values are measured
@@ -37,7 +38,7 @@ struct RowReconstruction {
 };
 
 struct ReconstructionKernels {
-  // Mode "after": distances[h][j] = |R_h (o_h - v_j)|.
+  // Mode "after": distances[h][j] = |projected[h] - R_h v_j|.
   void (*distance)(const ReconstructionDistance& args);
 
   // Mode "before", one query head: weights[t][j] becomes
@@ -50,6 +51,13 @@ struct ReconstructionKernels {
   // is unspecified. gram_stride >= round_up(n_col, kRowAlign); scratch: [kRowAlign][gram_stride].
   void (*gram)(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
                int64_t gram_stride, double* scratch);
+  // The same where the sums of kRowAlign rows are float, and double adds those up.
+  void (*gram_in_floats)(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride,
+                         double* gram, int64_t gram_stride, float* scratch);
+
+  // row[j] -= factor * pivot[j] for first <= j < n, or from round_down(first, 8) on.
+  // REQUIRES: rows of round_up(n, kRowAlign) numbers.
+  void (*eliminate)(const double* pivot, double factor, int64_t first, int64_t n, double* row);
 };
 
 // What one entry's deletion does: a / (1 - a), kept finite for a = 1 (docs/policies.md, rest-kv).

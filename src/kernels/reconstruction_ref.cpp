@@ -15,29 +15,26 @@ void project(const float* factor, const float* x, int64_t d, float* out) {
   }
 }
 
-float length(const float* x, int64_t d) {
+// |projected - shared|
+float gap(const float* projected, const float* shared, int64_t d) {
   double sum = 0.0;
-  for (int64_t c = 0; c < d; ++c)
-    sum += x[c] * x[c];
+  for (int64_t c = 0; c < d; ++c) {
+    const double difference = static_cast<double>(projected[c]) - shared[c];
+    sum += difference * difference;
+  }
   return static_cast<float>(std::sqrt(sum));
 }
 
 void distance(const ReconstructionDistance& args) {
   const int64_t d = args.values.n_col;
   float* value = args.scratch;
-  float* difference = args.scratch + d;
-  float* projected = args.scratch + 2 * d;
+  float* projected = args.scratch + d;
   for (int64_t j = 0; j < args.n_entry; ++j) {
     load_rows(args.values, j, 1, value);
     for (int64_t h = 0; h < args.n_head; ++h) {
-      for (int64_t c = 0; c < d; ++c)
-        difference[c] = args.outputs[h * d + c] - value[c];
-      const float* measured = difference;
-      if (args.factors != nullptr) {
-        project(args.factors + h * d * d, difference, d, projected);
-        measured = projected;
-      }
-      args.distances[h * args.stride + j] = length(measured, d);
+      if (args.factors != nullptr) project(args.factors + h * d * d, value, d, projected);
+      const float* shared = args.factors != nullptr ? projected : value;
+      args.distances[h * args.stride + j] = gap(args.projected + h * d, shared, d);
     }
   }
 }
@@ -45,17 +42,14 @@ void distance(const ReconstructionDistance& args) {
 void score_rows(const RowReconstruction& args) {
   const int64_t d = args.values.n_col;
   float* value = args.scratch;
-  float* difference = args.scratch + d;
-  float* projected = args.scratch + 2 * d;
+  float* projected = args.scratch + d;
   for (int64_t j = 0; j < args.n_entry; ++j) {
     load_rows(args.values, j, 1, value);
     if (args.factor != nullptr) project(args.factor, value, d, projected);
     const float* shared = args.factor != nullptr ? projected : value;
     for (int64_t t = 0; t < args.n_row; ++t) {
-      for (int64_t c = 0; c < d; ++c)
-        difference[c] = args.projected[t * d + c] - shared[c];
       float& weight = args.weights[t * args.stride + j];
-      weight = odds(weight) * length(difference, d) / args.divisors[t];
+      weight = odds(weight) * gap(args.projected + t * d, shared, d) / args.divisors[t];
     }
   }
 }
@@ -74,8 +68,20 @@ void gram(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, doub
   }
 }
 
+void gram_in_floats(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride, double* gram,
+                    int64_t gram_stride, float* scratch) {
+  (void)scratch;
+  kReconstructionRef.gram(w, n_row, n_col, row_stride, gram, gram_stride, nullptr);
+}
+
+void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
+  for (int64_t j = first; j < n; ++j)
+    row[j] -= factor * pivot[j];
+}
+
 }  // namespace
 
-const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram};
+const ReconstructionKernels kReconstructionRef = {distance, score_rows, gram, gram_in_floats,
+                                                  eliminate};
 
 }  // namespace restkv::kernels

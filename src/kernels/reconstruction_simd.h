@@ -17,23 +17,17 @@ class Reconstruction {
  public:
   static void distance(const ReconstructionDistance& args) {
     const int64_t d = args.values.n_col;
-    float* values = args.scratch;                   // [d][kTile]
-    float* differences = args.scratch + d * kTile;  // [d][kTile]
+    float* values = args.scratch;  // [d][kTile]
     for (int64_t first = 0; first < args.n_entry; first += kTile) {
       const int64_t left = args.n_entry - first;
       Tile<N>::pack_transposed(args.values, first, left < kTile ? left : kTile, values);
       for (int64_t h = 0; h < args.n_head; ++h) {
-        const float* output = args.outputs + h * d;
-        for (int64_t c = 0; c < d; ++c) {
-          for (int64_t l = 0; l < kTile; l += N) {
-            store(differences + c * kTile + l, output[c] - load<F>(values + c * kTile + l));
-          }
-        }
+        const float* projected = args.projected + h * d;
         F squares[2] = {};
         if (args.factors == nullptr) {
-          add_squares(differences, d, squares);
+          add_squares(values, projected, d, squares);
         } else {
-          project(args.factors + h * d * d, differences, d, nullptr, squares);
+          project<true>(args.factors + h * d * d, values, d, projected, nullptr, squares);
         }
         float* out = args.distances + h * args.stride + first;
         store(out, square_root(squares[0]));
@@ -52,7 +46,7 @@ class Reconstruction {
       const float* shared = values;
       if (args.factor != nullptr) {
         F unused[2] = {};
-        project(args.factor, values, d, projected, unused);
+        project<false>(args.factor, values, d, nullptr, projected, unused);
         shared = projected;
       }
       int64_t t = 0;
@@ -83,6 +77,34 @@ class Reconstruction {
     }
   }
 
+  static void gram_in_floats(const float* w, int64_t n_row, int64_t n_col, int64_t row_stride,
+                             double* gram, int64_t gram_stride, float* scratch) {
+    const int64_t padded = (n_col + kTile - 1) / kTile * kTile;
+    for (int64_t i = 0; i < n_col * gram_stride; ++i)
+      gram[i] = 0.0;
+    for (int64_t first = 0; first < n_row; first += kGramTile) {
+      const int64_t count = n_row - first < kGramTile ? n_row - first : kGramTile;
+      // Rows that end inside a register are copied, zeros behind them.
+      const float* tile = w + first * row_stride;
+      for (int64_t e = 0; padded != n_col && e < count; ++e) {
+        for (int64_t c = 0; c < padded; ++c)
+          scratch[e * padded + c] = c < n_col ? tile[e * row_stride + c] : 0.0f;
+      }
+      const int64_t stride = padded != n_col ? padded : row_stride;
+      if (padded != n_col) tile = scratch;
+      int64_t i = 0;
+      for (; i + kRows <= n_col; i += kRows)
+        float_gram_rows<kRows>(tile, stride, padded, i, count, gram, gram_stride);
+      for (; i < n_col; ++i)
+        float_gram_rows<1>(tile, stride, padded, i, count, gram, gram_stride);
+    }
+  }
+
+  static void eliminate(const double* pivot, double factor, int64_t first, int64_t n, double* row) {
+    for (int64_t j = first / (N / 2) * (N / 2); j < n; j += N / 2)
+      store(row + j, load<D>(row + j) - factor * load<D>(pivot + j));
+  }
+
  private:
   static constexpr int64_t kGramTile = 32;
 
@@ -91,38 +113,60 @@ class Reconstruction {
     if constexpr (N == 8) return (F)_mm256_sqrt_ps((__m256)x);
   }
 
-  static void add_squares(const float* tile, int64_t d, F (&squares)[2]) {
+  static void add_squares(const float* tile, const float* projected, int64_t d, F (&squares)[2]) {
     for (int64_t c = 0; c < d; ++c) {
-      const F a = load<F>(tile + c * kTile);
-      const F b = load<F>(tile + c * kTile + N);
+      const F a = projected[c] - load<F>(tile + c * kTile);
+      const F b = projected[c] - load<F>(tile + c * kTile + N);
       squares[0] += a * a;
       squares[1] += b * b;
     }
   }
 
-  // Rows r .. r + R - 1 of R_h times the tile: columns before r are zeros of the triangle.
+  // The R x R triangle at the diagonal: a full block would multiply its zeros.
   template <int R>
-  [[gnu::always_inline]] static inline void project_rows(const float* factor, const float* tile,
-                                                         int64_t d, int64_t r, float* out,
-                                                         F (&squares)[2]) {
-    F acc[R][2] = {};
-    multiply(factor + r * d + r, d, 1, tile + r * kTile, kTile, d - r, acc);
-    for (int i = 0; i < R; ++i) {
-      for (int half = 0; half < 2; ++half) {
-        squares[half] += acc[i][half] * acc[i][half];
-        if (out != nullptr) store(out + (r + i) * kTile + half * N, acc[i][half]);
+  [[gnu::always_inline]] static inline void multiply_triangle(const float* factor,
+                                                              const float* tile, int64_t d,
+                                                              F (&acc)[R][2]) {
+#pragma GCC unroll 8
+    for (int c = 0; c < R; ++c) {
+      const F a = load<F>(tile + c * kTile);
+      const F b = load<F>(tile + c * kTile + N);
+#pragma GCC unroll 8
+      for (int i = 0; i <= c; ++i) {
+        acc[i][0] += factor[i * d + c] * a;
+        acc[i][1] += factor[i * d + c] * b;
       }
     }
   }
 
-  // out (where given) = R_h tile, [d][kTile]; squares += the squared length of every column of it.
-  static void project(const float* factor, const float* tile, int64_t d, float* out,
-                      F (&squares)[2]) {
+  // Rows r .. r + R - 1 of R_h times the tile, less `from` where kDiffers.
+  template <int R, bool kDiffers>
+  [[gnu::always_inline]] static inline void project_rows(const float* factor, const float* tile,
+                                                         int64_t d, int64_t r, const float* from,
+                                                         float* out, F (&squares)[2]) {
+    F acc[R][2] = {};
+    for (int i = 0; kDiffers && i < R; ++i)
+      acc[i][0] = acc[i][1] = F{} - from[r + i];
+    multiply_triangle<R>(factor + r * d + r, tile + r * kTile, d, acc);
+    multiply(factor + r * d + r + R, d, 1, tile + (r + R) * kTile, kTile, d - r - R, acc);
+    for (int i = 0; i < R; ++i) {
+      for (int half = 0; half < 2; ++half) {
+        if constexpr (kDiffers) squares[half] += acc[i][half] * acc[i][half];
+        if constexpr (!kDiffers) store(out + (r + i) * kTile + half * N, acc[i][half]);
+      }
+    }
+  }
+
+  // kDiffers: squares += the squared length of every column of R_h tile - from [d]. Otherwise
+  // out = R_h tile, [d][kTile].
+  template <bool kDiffers>
+  static void project(const float* factor, const float* tile, int64_t d, const float* from,
+                      float* out, F (&squares)[2]) {
     int64_t r = 0;
     for (; r + kRows <= d; r += kRows)
-      project_rows<kRows>(factor, tile, d, r, out, squares);
+      project_rows<kRows, kDiffers>(factor, tile, d, r, from, out, squares);
     for (; r < d; ++r)
-      project_rows<1>(factor, tile, d, r, out, squares);
+      project_rows<1, kDiffers>(factor, tile, d, r, from, out, squares);
   }
 
   template <int R>
@@ -161,6 +205,20 @@ class Reconstruction {
         double* out = gram + (i + r) * gram_stride + j;
         store(out, load<D>(out) + acc[r][0]);
         store(out + N / 2, load<D>(out + N / 2) + acc[r][1]);
+      }
+    }
+  }
+
+  template <int R>
+  static void float_gram_rows(const float* tile, int64_t stride, int64_t padded, int64_t i,
+                              int64_t count, double* gram, int64_t gram_stride) {
+    for (int64_t j = i / kTile * kTile; j < padded; j += kTile) {
+      F acc[R][2] = {};
+      multiply(tile + i, 1, stride, tile + j, stride, count, acc);
+      for (int r = 0; r < R; ++r) {
+        double* out = gram + (i + r) * gram_stride + j;
+        add_as_doubles<N>(acc[r][0], out);
+        add_as_doubles<N>(acc[r][1], out + N);
       }
     }
   }

@@ -21,8 +21,9 @@ struct Simd {
   typedef float F __attribute__((vector_size(4 * N)));
   typedef int32_t I __attribute__((vector_size(4 * N)));
   typedef uint32_t U __attribute__((vector_size(4 * N)));
-  typedef double D __attribute__((vector_size(4 * N)));
-  typedef uint16_t H __attribute__((vector_size(2 * N)));
+  typedef double D __attribute__((vector_size(4 * N)));       // N / 2 lanes
+  typedef float H __attribute__((vector_size(4 * (N / 2))));  // as many floats
+  typedef uint16_t W __attribute__((vector_size(2 * N)));
   // Columns of a tile: two registers, so that a broadcast serves two multiplications.
   static constexpr int64_t kTile = 2 * N;
   // Rows of a register block: 2 * kRows accumulators, two tile registers and a broadcast fit.
@@ -79,6 +80,24 @@ template <typename V, int R, typename T>
   }
 }
 
+// Lanes kFirst .. kFirst + N / 2 - 1, in registers.
+template <int N, int kFirst, int... L>
+[[gnu::always_inline]] inline typename Simd<N>::H half_of(typename Simd<N>::F v,
+                                                          std::integer_sequence<int, L...>) {
+  return __builtin_shufflevector(v, v, (kFirst + L)...);
+}
+
+// sums[l] += v[l] for all N lanes.
+template <int N>
+[[gnu::always_inline]] inline void add_as_doubles(typename Simd<N>::F v, double* sums) {
+  using D = typename Simd<N>::D;
+  using Half = std::make_integer_sequence<int, N / 2>;
+  const D low = __builtin_convertvector((half_of<N, 0>(v, Half())), D);
+  const D high = __builtin_convertvector((half_of<N, N / 2>(v, Half())), D);
+  store(sums, load<D>(sums) + low);
+  store(sums + N / 2, load<D>(sums + N / 2) + high);
+}
+
 // One tile of rows as float in scratch, either transposed or as it lies.
 template <int N>
 class Tile {
@@ -105,6 +124,7 @@ class Tile {
         out[c * kTile + l] = l < count ? load_scalar(rows, first + l, c) : 0.0f;
       }
     }
+    prefetch(rows, first + kTile);
   }
 
   // out [count][round_up(n_col, kTile)], zeros beyond n_col.
@@ -122,6 +142,19 @@ class Tile {
 
  private:
   static constexpr int64_t kTile = Simd<N>::kTile;
+
+  // The tile from row `first` on: it is needed when this one has been multiplied. Rows that are
+  // read a part at a time do not look like a stream to the hardware. Inline: a call that does
+  // nothing else is dropped by the compiler.
+  [[gnu::always_inline]] static inline void prefetch(const RowsView& rows, int64_t first) {
+    const int64_t size = rows.type == ElementType::f16 ? 2 : 4;
+    const int64_t end = first + kTile < rows.n_row ? first + kTile : rows.n_row;
+    for (int64_t row = first; row < end; ++row) {
+      const char* data = static_cast<const char*>(rows.data) + row * rows.row_stride * size;
+      for (int64_t byte = 0; byte < rows.n_col * size; byte += 64)
+        __builtin_prefetch(data + byte);
+    }
+  }
 
   [[gnu::always_inline]] static inline F load_vector(const RowsView& rows, int64_t row, int64_t c) {
     const int64_t offset = row * rows.row_stride + c;

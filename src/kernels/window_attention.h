@@ -45,6 +45,15 @@ struct AttentionOutput {
   float* scratch = nullptr;  // [scratch_floats(head_dim)]
 };
 
+struct WeightedSum {
+  const float* weights = nullptr;  // [n_row][stride]
+  int64_t stride = 0;              // >= round_up(n, kRowAlign)
+  int64_t n_row = 0;               // at least one
+  const float* factors = nullptr;  // [n_row]
+  int64_t n = 0;                   // columns
+  float* out = nullptr;            // [round_up(n, kRowAlign)], unspecified from n on
+};
+
 struct WindowAttentionKernels {
   // Softmax over the visible keys of every row; weights beyond the visible ones are 0.
   void (*attention_rows)(const AttentionRows& args);
@@ -52,12 +61,14 @@ struct WindowAttentionKernels {
   // output[r] = sum over j < n_entry of weights[r][j] * values[j].
   void (*attention_output)(const AttentionOutput& args);
 
-  // out[j] = a * row[j] + b * out[j] for j < n.
-  void (*blend)(const float* row, float a, float b, int64_t n, float* out);
+  // out[j] = sum over r of factors[r] * weights[r][j], for j < n.
+  void (*weighted_sum)(const WeightedSum& args);
 
-  // The sum of the positions of the k largest of weights[n]; ties: the lower position.
-  // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable.
-  int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k);
+  // The sum of the positions of the k largest of weights[n]; ties: the lower position. *near: where
+  // the search for the k-th begins, 0 for anywhere, and what it found: rows that resemble each
+  // other help each other. The result does not depend on it.
+  // REQUIRES: 1 <= k <= n, weights >= 0, weights[n .. round_up(n, kRowAlign)) readable, *near >= 0.
+  int64_t (*top_position_sum)(const float* weights, int64_t n, int64_t k, float* near);
 
   // sums[j] += the sum over r < n_row of weights[r][j], for j < n. Eight rows at a time are added
   // up in float.

@@ -53,18 +53,23 @@ void attention_output(const AttentionOutput& args) {
   std::copy(sums.begin(), sums.end(), args.output);
 }
 
-void blend(const float* row, float a, float b, int64_t n, float* out) {
-  for (int64_t j = 0; j < n; ++j)
-    out[j] = a * row[j] + b * out[j];
+void weighted_sum(const WeightedSum& args) {
+  for (int64_t j = 0; j < args.n; ++j) {
+    double sum = 0.0;
+    for (int64_t r = 0; r < args.n_row; ++r)
+      sum += static_cast<double>(args.factors[r]) * args.weights[r * args.stride + j];
+    args.out[j] = static_cast<float>(sum);
+  }
 }
 
-int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
+int64_t top_position_sum(const float* weights, int64_t n, int64_t k, float* near) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   // NaN counts as the smallest here: it only must not break the order.
   const auto key = [&](int64_t i) { return std::isnan(weights[i]) ? -1.0f : weights[i]; };
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return key(a) > key(b); });
+  *near = std::max(0.0f, key(order[k - 1]));
   return std::accumulate(order.begin(), order.begin() + k, int64_t{0});
 }
 
@@ -77,7 +82,7 @@ void add_columns(const float* weights, int64_t stride, int64_t n_row, int64_t n,
 
 }  // namespace
 
-const WindowAttentionKernels kWindowAttentionRef = {attention_rows, attention_output, blend,
+const WindowAttentionKernels kWindowAttentionRef = {attention_rows, attention_output, weighted_sum,
                                                     top_position_sum, add_columns};
 
 }  // namespace restkv::kernels

@@ -10,10 +10,7 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
 template <int N>
 class WindowAttention {
   using F = typename Simd<N>::F;
-  using I = typename Simd<N>::I;
   using U = typename Simd<N>::U;
-  using D = typename Simd<N>::D;                              // N / 2 lanes
-  typedef float H __attribute__((vector_size(4 * (N / 2))));  // as many floats
   static constexpr int64_t kTile = Simd<N>::kTile;
   static constexpr int kRows = Simd<N>::kRows;
 
@@ -45,33 +42,27 @@ class WindowAttention {
       int64_t r = 0;
       for (; r + kRows <= args.n_row; r += kRows)
         add_values<kRows>(args, r, first, count);
+      for (; r + 3 <= args.n_row; r += 3)
+        add_values<3>(args, r, first, count);
       for (; r < args.n_row; ++r)
         add_values<1>(args, r, first, count);
     }
   }
 
-  static void blend(const float* row, float a, float b, int64_t n, float* out) {
-    int64_t j = 0;
-    for (; j + N <= n; j += N)
-      store(out + j, a * load<F>(row + j) + b * load<F>(out + j));
-    for (; j < n; ++j)
-      out[j] = a * row[j] + b * out[j];
-  }
-
-  // Weights are not negative, so their bits order as integers. Bisects the bits of the k-th
-  // largest until few candidates are left, which are then ranked one by one.
-  static int64_t top_position_sum(const float* weights, int64_t n, int64_t k) {
-    int32_t low = 0;                          // at least k weights are >= low
-    int32_t high = max_bits(weights, n) + 1;  // fewer than k are >= high
-    int64_t n_low = n;
-    int64_t n_high = 0;
-    while (high - low > 1 && n_low - n_high > kFew) {
-      const int32_t middle = low + (high - low) / 2;
-      const int64_t count = count_from(weights, n, middle);
-      (count >= k ? low : high) = middle;
-      (count >= k ? n_low : n_high) = count;
+  static void weighted_sum(const WeightedSum& args) {
+    // Whole registers to the end: equal columns have equal sums wherever they stand.
+    for (int64_t j = 0; j < args.n; j += N) {
+      F sums[2] = {};  // two chains of additions
+      for (int64_t r = 0; r + 2 <= args.n_row; r += 2) {
+        sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
+        sums[1] += args.factors[r + 1] * load<F>(args.weights + (r + 1) * args.stride + j);
+      }
+      if (args.n_row % 2 == 1) {
+        const int64_t r = args.n_row - 1;
+        sums[0] += args.factors[r] * load<F>(args.weights + r * args.stride + j);
+      }
+      store(args.out + j, sums[0] + sums[1]);
     }
-    return sum_from(weights, n, high) + rank_between(weights, n, low, high, k - n_high);
   }
 
   static void add_columns(const float* weights, int64_t stride, int64_t n_row, int64_t n,
@@ -86,7 +77,6 @@ class WindowAttention {
 
  private:
   static constexpr int64_t kValueTile = 64;
-  static constexpr int64_t kFew = 24;
 
   // Raw dot products of R rows with the tile of keys at `first`.
   template <int R>
@@ -121,16 +111,6 @@ class WindowAttention {
     }
   }
 
-  // Lanes kFirst .. kFirst + N / 2 - 1, in registers.
-  template <int kFirst, int... L>
-  [[gnu::always_inline]] static inline H half_of(F v, std::integer_sequence<int, L...>) {
-    return __builtin_shufflevector(v, v, (kFirst + L)...);
-  }
-
-  [[gnu::always_inline]] static inline void add_to(double* sums, H values) {
-    store(sums, load<D>(sums) + __builtin_convertvector(values, D));
-  }
-
   template <int R>
   static void add_rows(const float* weights, int64_t stride, int64_t n, double* sums) {
     int64_t j = 0;
@@ -139,9 +119,7 @@ class WindowAttention {
 #pragma GCC unroll 8
       for (int r = 1; r < R; ++r)
         total += load<F>(weights + r * stride + j);
-      using Half = std::make_integer_sequence<int, N / 2>;
-      add_to(sums + j, half_of<0>(total, Half()));
-      add_to(sums + j + N / 2, half_of<N / 2>(total, Half()));
+      add_as_doubles<N>(total, sums + j);
     }
     for (; j < n; ++j) {
       float total = 0.0f;
@@ -199,108 +177,6 @@ class WindowAttention {
 
   static constexpr int64_t round_up_to_align(int64_t n) {
     return (n + kRowAlign - 1) / kRowAlign * kRowAlign;
-  }
-
-  static int32_t bits_of(float weight) {
-    int32_t bits;
-    __builtin_memcpy(&bits, &weight, sizeof(bits));
-    return bits;
-  }
-
-  static int32_t max_bits(const float* weights, int64_t n) {
-    I largest{};
-    int64_t j = 0;
-    for (; j + N <= n; j += N) {
-      const I bits = load<I>(weights + j);
-      largest = bits > largest ? bits : largest;
-    }
-    int32_t top = 0;
-    for (int i = 0; i < N; ++i)
-      top = largest[i] > top ? largest[i] : top;
-    for (; j < n; ++j)
-      top = bits_of(weights[j]) > top ? bits_of(weights[j]) : top;
-    return top < INT32_MAX ? top : INT32_MAX - 1;  // a NaN may have any bits
-  }
-
-  static int64_t count_from(const float* weights, int64_t n, int32_t threshold) {
-    I counts[4] = {};
-    int64_t j = 0;
-    for (; j + 4 * N <= n; j += 4 * N) {
-      for (int i = 0; i < 4; ++i)
-        counts[i] -= load<I>(weights + j + i * N) >= threshold;
-    }
-    int64_t count = lane_sum(counts[0] + counts[1] + counts[2] + counts[3]);
-    for (; j < n; ++j)
-      count += bits_of(weights[j]) >= threshold ? 1 : 0;
-    return count;
-  }
-
-  // The sum of the positions of all weights >= threshold.
-  static int64_t sum_from(const float* weights, int64_t n, int32_t threshold) {
-    I lane{};
-    for (int i = 0; i < N; ++i)
-      lane[i] = i;
-    int64_t total = 0;
-    int64_t j = 0;
-    while (j + N <= n) {
-      // 32 bits hold the offsets of one stretch; the 64-bit base is added per stretch.
-      const int64_t base = j;
-      I offsets{};
-      I counts{};
-      I offset = lane;
-      for (int step = 0; step < 1024 && j + N <= n; ++step, j += N, offset += N) {
-        const I chosen = load<I>(weights + j) >= threshold;
-        offsets += offset & chosen;
-        counts -= chosen;
-      }
-      total += lane_sum(offsets) + base * lane_sum(counts);
-    }
-    for (; j < n; ++j)
-      total += bits_of(weights[j]) >= threshold ? j : 0;
-    return total;
-  }
-
-  // The sum of the positions of the k best weights in low .. high - 1, the lower position first
-  // among equals. Either they are few, or all are equal.
-  static int64_t rank_between(const float* weights, int64_t n, int32_t low, int32_t high,
-                              int64_t k) {
-    int32_t bits[kFew];
-    int64_t positions[kFew];
-    int64_t n_kept = 0;
-    int64_t total = 0;
-    const auto visit = [&](int64_t j) {
-      const int32_t b = bits_of(weights[j]);
-      if (b < low || b >= high) return;
-      if (high - low == 1) {
-        if (k > 0) total += j, --k;
-        return;
-      }
-      int64_t at = n_kept++;
-      for (; at > 0 && bits[at - 1] < b; --at) {
-        bits[at] = bits[at - 1];
-        positions[at] = positions[at - 1];
-      }
-      bits[at] = b;
-      positions[at] = j;
-    };
-    int64_t j = 0;
-    for (; j + N <= n; j += N) {
-      const I block = load<I>(weights + j);
-      uint32_t inside = lane_mask((block >= low) & (block < high));
-      for (; inside != 0; inside &= inside - 1)
-        visit(j + __builtin_ctz(inside));
-    }
-    for (; j < n; ++j)
-      visit(j);
-    for (int64_t i = 0; i < k && i < n_kept; ++i)
-      total += positions[i];
-    return total;
-  }
-
-  // One bit for each lane of a comparison's result.
-  static uint32_t lane_mask(I v) {
-    if constexpr (N == 16) return _mm512_movepi32_mask((__m512i)v);
-    if constexpr (N == 8) return _mm256_movemask_ps((__m256)v);
   }
 };
 

@@ -1,6 +1,7 @@
 // A model that is ready to run: hyper-parameters, weights, family and tokenizer of one GGUF file.
 //
-// Thread safety: read-only after load(); any number of sessions may share it.
+// Thread safety: read-only after load() but for what is safe by itself; any number of sessions may
+// share it.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "model/families/registry.h"
 #include "model/hparams.h"
+#include "model/layer_memo.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
 #include "restkv/options.h"
@@ -47,6 +49,8 @@ class Model {
   const std::string& path() const { return path_; }
   ggml_tensor* output_norm() const { return output_norm_; }
   const Linear& output() const { return output_; }
+  // What evictions have derived from the layers' output projections.
+  LayerMemo& projection_factors() const { return *projection_factors_; }
 
   Rope rope() const { return {family_->rope_pairs, layers_[0].rope_freqs}; }
   AttentionScale attention_scale() const {
@@ -69,6 +73,7 @@ class Model {
   std::vector<LayerWeights> layers_;
   ggml_tensor *token_embd_ = nullptr, *output_norm_ = nullptr;
   Linear output_;
+  std::unique_ptr<LayerMemo> projection_factors_ = std::make_unique<LayerMemo>();
 };
 
 }  // namespace restkv

@@ -138,15 +138,19 @@ ggml_tensor* Weights::plain(const std::string& name) const {
   return ggml_get_tensor(tensors_.get(), name.c_str());
 }
 
-std::vector<float> Weights::dequantize(const std::string& name) const {
+void Weights::dequantize_columns(const std::string& name, int64_t first, int64_t count,
+                                 float* out) const {
   const ggml_tensor* tensor = plain(name);
-  std::vector<float> out(ggml_nelements(tensor));
-  if (tensor->type == GGML_TYPE_F32) {
-    std::memcpy(out.data(), tensor->data, out.size() * sizeof(float));
-  } else {
-    ggml_get_type_traits(tensor->type)->to_float(tensor->data, out.data(), ggml_nelements(tensor));
+  const auto* row = static_cast<const std::byte*>(tensor->data);
+  row += ggml_row_size(tensor->type, first);
+  const auto to_float = ggml_get_type_traits(tensor->type)->to_float;
+  for (int64_t r = 0; r < tensor->ne[1]; ++r, row += tensor->nb[1], out += count) {
+    if (tensor->type == GGML_TYPE_F32) {
+      std::memcpy(out, row, count * sizeof(float));
+    } else {
+      to_float(row, out, count);
+    }
   }
-  return out;
 }
 
 }  // namespace restkv

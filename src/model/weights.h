@@ -56,8 +56,9 @@ class Weights {
   // The tensor as it lies in the file (element-wise operands, rows to look up, dequantisation).
   ggml_tensor* plain(const std::string& name) const;
 
-  // Row-major float copy of a 2-d tensor of the file: [ne1][ne0].
-  std::vector<float> dequantize(const std::string& name) const;
+  // Columns first .. first + count - 1 of all rows of a 2-d tensor of the file as float: out
+  // [ne1][count]. REQUIRES: both are multiples of the block of its type.
+  void dequantize_columns(const std::string& name, int64_t first, int64_t count, float* out) const;
 
  private:
   Status repack(StaysInFile stays_in_file);

@@ -55,7 +55,8 @@ class Cam : public EvictionPolicy {
 
   // An entry's state is 1 once merge_values() has had it: every entry before the window.
   Status score(const Observation& group, GroupScores* scores) const override {
-    RESTKV_RETURN_IF_ERROR(score_by_attention(group, Fold::sum, {}, scores));
+    Alone alone;
+    RESTKV_RETURN_IF_ERROR(score_by_attention({&group, 1}, Fold::sum, {}, alone, {scores, 1}));
     const int64_t n_entry = group.n_entry(), n_past = n_entry - group.queries.shape[1];
     scores->entry_state.assign(scores->n_group() * n_entry, 0.0f);
     for (int64_t h = 0; h < scores->n_group(); ++h)

@@ -20,16 +20,19 @@ Smoothing adaptive_smoothing(double quotient, int64_t min_kernel) {
 }
 
 Drift::Drift(int64_t n_head, int64_t n_query, int64_t n_entry, int64_t n_top)
-    : n_query_(n_query), n_entry_(n_entry), n_top_(n_top), difference_(n_head, 0) {
+    : n_query_(n_query), n_entry_(n_entry), n_top_(n_top), difference_(n_head) {
   RESTKV_CHECK(n_query % 2 == 0 && n_top >= 1 && n_top <= n_entry);
 }
 
 void Drift::add(const RowBlock& block) {
   const auto top_position_sum = kernels::best_kernels().window_attention->top_position_sum;
+  int64_t difference = 0;
+  float near = 0.0f;
   for (int64_t i = 0; i < block.n_row; ++i) {
-    const int64_t sum = top_position_sum(block.row(i), n_entry_, n_top_);
-    difference_[block.head] += block.first_row + i < n_query_ / 2 ? sum : -sum;
+    const int64_t sum = top_position_sum(block.row(i), n_entry_, n_top_, &near);
+    difference += block.first_row + i < n_query_ / 2 ? sum : -sum;
   }
+  difference_[block.head] += difference;
 }
 
 double Drift::quotient(int64_t head, double beta) const {

@@ -2,10 +2,11 @@
 // (ReST-KV's adaptive smoothing; docs/policies.md, rest-kv).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
-#include "policy/window_pass.h"
+#include "policy/group_rows.h"
 #include "restkv/policy.h"
 
 namespace restkv {
@@ -19,6 +20,7 @@ class Drift {
  public:
   Drift(int64_t n_head, int64_t n_query, int64_t n_entry, int64_t n_top);
 
+  // Concurrent: whole numbers add up to the same in any order.
   void add(const RowBlock& block);
   // T1 - T2 of one head: the mean position in the older half of the window less that in the newer
   // half. Above 0: attention has been moving toward the beginning.
@@ -28,7 +30,8 @@ class Drift {
 
  private:
   int64_t n_query_, n_entry_, n_top_;
-  std::vector<int64_t> difference_;  // [n_head] sum over the older half - sum over the newer
+  std::vector<std::atomic<int64_t>>
+      difference_;  // [n_head] sum over the older half - sum over the newer
 };
 
 }  // namespace restkv

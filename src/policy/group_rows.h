@@ -38,27 +38,58 @@ struct RowSource {
   }
 };
 
-// Thread safety: none. REQUIRES: source outlives it, 1 <= n_query <= n_entry.
-class GroupRows {
- public:
-  // For blocks of at most rows_per_block(n_row) of the rows.
-  GroupRows(const RowSource& source, int64_t n_row);
+// So many of n_row rows of every head of a group that their weights take at most 1 MiB, or 8 where
+// that is more.
+int64_t rows_in_cache(int64_t n_group, int64_t n_entry, int64_t n_row);
 
-  // At most 1 MiB of weights exists at a time, or 8 rows of every head where that is more.
-  int64_t rows_per_block() const { return max_rows_; }
+// One block of rows at a time; its memory serves the next block, of the same source or another.
+// Thread safety: none.
+class RowMemory {
+ public:
+  RowMemory() = default;
+  // Weights lie in the caller's memory while `size` floats are enough.
+  RowMemory(float* memory, int64_t size) : lent_(memory), n_float_(size) {}
+
+  // Floats that the weights of a block take.
+  static int64_t n_float(int64_t n_group, int64_t n_entry, int64_t n_row);
 
   // Rows first .. first + count - 1 of every head over the first n_key keys; what stands from
-  // round_up(n_key, kRowAlign) on is unspecified. REQUIRES: no row sees more than n_key keys.
-  void compute(int64_t first, int64_t count, int64_t n_key);
+  // round_up(n_key, kRowAlign) on is unspecified. REQUIRES: no row sees more than n_key keys,
+  // 1 <= n_query <= n_entry.
+  void compute(const RowSource& source, int64_t first, int64_t count, int64_t n_key);
   RowBlock block(int64_t head, int64_t first, int64_t count);
 
  private:
-  const RowSource& source_;
-  int64_t stride_, max_rows_;
+  float* weights() { return weights_ ? weights_.get() : lent_; }
+
+  float* lent_ = nullptr;
+  int64_t stride_ = 0, n_float_ = 0;
   std::vector<float> queries_;        // [n_group * count][head_dim]
   std::vector<int64_t> visible_;      // [n_group * count]
-  std::unique_ptr<float[]> weights_;  // [n_group * count][stride]
+  std::unique_ptr<float[]> weights_;  // [n_group * count][stride], n_float_ at most
   std::vector<float> scratch_;
+};
+
+// The blocks of one source. Thread safety: none. REQUIRES: source outlives it.
+class GroupRows {
+ public:
+  // For blocks of at most rows_per_block() of n_row rows.
+  GroupRows(const RowSource& source, int64_t n_row)
+      : source_(source), max_rows_(rows_in_cache(source.n_group(), source.keys.n_row, n_row)) {}
+
+  int64_t rows_per_block() const { return max_rows_; }
+  // As RowMemory's.
+  void compute(int64_t first, int64_t count, int64_t n_key) {
+    memory_.compute(source_, first, count, n_key);
+  }
+  RowBlock block(int64_t head, int64_t first, int64_t count) {
+    return memory_.block(head, first, count);
+  }
+
+ private:
+  const RowSource& source_;
+  int64_t max_rows_;
+  RowMemory memory_;
 };
 
 }  // namespace restkv

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/workers.h"
 #include "policy/factories.h"
 #include "policy/options.h"
 #include "restkv/options.h"
@@ -83,6 +84,16 @@ Status EvictionPolicy::check_budget(int64_t window, int64_t budget, int32_t n_la
 Status EvictionPolicy::score(const Observation& group, GroupScores* scores) const {
   (void)group, (void)scores;
   RESTKV_CHECK(!"score() of a policy that has none");
+  return {};
+}
+
+Status EvictionPolicy::score_layer(std::span<const Observation> groups, Workers& workers,
+                                   std::span<GroupScores> scores) const {
+  std::vector<Status> status(groups.size());
+  workers.for_each(static_cast<int64_t>(groups.size()),
+                   [&](int64_t g, int) { status[g] = score(groups[g], &scores[g]); });
+  for (const Status& s : status)
+    RESTKV_RETURN_IF_ERROR(s);
   return {};
 }
 

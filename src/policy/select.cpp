@@ -3,10 +3,12 @@
 #include <cmath>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
 #include "core/check.h"
 #include "core/pooling.h"
 #include "core/topk.h"
+#include "core/workers.h"
 #include "restkv/policy.h"
 
 namespace restkv {
@@ -44,38 +46,68 @@ std::vector<float> vote(std::span<const float> scores, int64_t n_head, int64_t n
   for (int64_t h = 0; h < n_head; ++h) {
     const std::span<const float> row = scores.subspan(h * n, n);
     const double weight = head_weight(row, kind, n_head);
-    for (int64_t j = 0; j < n; ++j) {
-      if (kind == GroupVote::max) {
-        voted[j] = h == 0 || std::isnan(row[j]) ? row[j] : std::max<double>(voted[j], row[j]);
-      } else {
+    if (kind != GroupVote::max) {
+      for (int64_t j = 0; j < n; ++j)
         voted[j] += weight * row[j];
-      }
+      continue;
     }
+    for (int64_t j = 0; j < n; ++j)
+      voted[j] = h == 0 || std::isnan(row[j]) ? row[j] : std::max<double>(voted[j], row[j]);
   }
   return {voted.begin(), voted.end()};
 }
 
+// One group on its way from raw scores to those that top-k sees.
+struct GroupRow {
+  const GroupScores* scores = nullptr;
+  std::vector<float> voted;     // where the vote comes first
+  std::span<const float> raw;   // [n_row][n_scored]
+  std::vector<float> smoothed;  // [n_row][n_scored]
+  int64_t n_row() const { return std::ssize(raw) / std::max<int64_t>(scores->n_scored, 1); }
+};
+
 }  // namespace
+
+std::vector<std::vector<float>> vote_and_smooth(std::span<const GroupScores> groups,
+                                                VotePoint point, Granularity granularity,
+                                                GroupVote kind, Workers& workers) {
+  const bool votes = granularity == Granularity::kv_head || point == VotePoint::layer;
+  const bool votes_after = votes && point == VotePoint::after_smoothing;
+  const auto n_group = std::ssize(groups);
+  std::vector<GroupRow> rows(groups.size());
+  workers.for_each(n_group, [&](int64_t g, int) {
+    const GroupScores& scores = groups[g];
+    const int64_t n_head = scores.n_group(), n = scores.n_scored;
+    RESTKV_CHECK(n_head >= 1 && std::ssize(scores.raw) == n_head * n);
+    rows[g].scores = &scores;
+    if (votes && !votes_after) rows[g].voted = vote(scores.raw, n_head, n, kind);
+    rows[g].raw = votes && !votes_after ? rows[g].voted : scores.raw;
+    rows[g].smoothed.resize(rows[g].raw.size());
+  });
+  // Rows of different groups are as independent as those of one.
+  std::vector<std::pair<GroupRow*, int64_t>> pieces;
+  for (GroupRow& group : rows) {
+    for (int64_t r = 0; r < group.n_row(); ++r)
+      pieces.emplace_back(&group, r);
+  }
+  workers.for_each(std::ssize(pieces), [&](int64_t i, int) {
+    const auto [group, r] = pieces[i];
+    const int64_t n = group->scores->n_scored;
+    smooth(group->raw.subspan(r * n, n), group->scores->smoothing[r],
+           std::span<float>(group->smoothed).subspan(r * n, n));
+  });
+  std::vector<std::vector<float>> voted(groups.size());
+  workers.for_each(n_group, [&](int64_t g, int) {
+    voted[g] = votes_after ? vote(rows[g].smoothed, groups[g].n_group(), groups[g].n_scored, kind)
+                           : std::move(rows[g].smoothed);
+  });
+  return voted;
+}
 
 std::vector<float> vote_and_smooth(const GroupScores& scores, VotePoint point,
                                    Granularity granularity, GroupVote kind) {
-  const int64_t n_head = scores.n_group();
-  const int64_t n = scores.n_scored;
-  RESTKV_CHECK(n_head >= 1 && static_cast<int64_t>(scores.raw.size()) == n_head * n);
-  const bool votes = granularity == Granularity::kv_head || point == VotePoint::layer;
-  std::vector<float> raw = scores.raw;
-  int64_t n_row = n_head;
-  if (votes && point != VotePoint::after_smoothing) {
-    raw = vote(raw, n_head, n, kind);
-    n_row = 1;
-  }
-  std::vector<float> smoothed(raw.size());
-  for (int64_t r = 0; r < n_row; ++r) {
-    smooth(std::span<const float>(raw).subspan(r * n, n), scores.smoothing[r],
-           std::span<float>(smoothed).subspan(r * n, n));
-  }
-  if (votes && point == VotePoint::after_smoothing) return vote(smoothed, n_head, n, kind);
-  return smoothed;
+  Alone alone;
+  return std::move(vote_and_smooth({&scores, 1}, point, granularity, kind, alone)[0]);
 }
 
 GroupScores join_groups(std::span<const GroupScores> groups) {

@@ -19,7 +19,13 @@ class SnapKv : public EvictionPolicy {
   }
 
   Status score(const Observation& group, GroupScores* scores) const override {
-    return score_by_attention(group, temporal_, pooling_, scores);
+    Alone alone;
+    return score_layer({&group, 1}, alone, {scores, 1});
+  }
+
+  Status score_layer(std::span<const Observation> groups, Workers& workers,
+                     std::span<GroupScores> scores) const override {
+    return score_by_attention(groups, temporal_, pooling_, workers, scores);
   }
 
  private:

@@ -18,7 +18,13 @@ class Tova : public EvictionPolicy {
   }
 
   Status score(const Observation& group, GroupScores* scores) const override {
-    return score_by_attention(group, Fold::last, {}, scores);
+    Alone alone;
+    return score_layer({&group, 1}, alone, {scores, 1});
+  }
+
+  Status score_layer(std::span<const Observation> groups, Workers& workers,
+                     std::span<GroupScores> scores) const override {
+    return score_by_attention(groups, Fold::last, {}, workers, scores);
   }
 };
 

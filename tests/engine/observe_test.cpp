@@ -132,11 +132,12 @@ TEST(QueryMoments, LeaveTheFirstFourTokensOut) {
   const HParams& hp = test::tiny_model()->hparams();
   const int64_t d = hp.head_dim;
   QueryMoments moments;
+  Alone alone;
   QueryLog log = filled_log(hp, 3, 1);
-  fold_moments(log, 3, 0.5f, hp, 1, &moments);
+  fold_moments(log, 3, 0.5f, hp, alone, &moments);
   EXPECT_EQ(moments.n, 0);
   log = filled_log(hp, 10, 1);
-  fold_moments(log, 13, 0.5f, hp, 1, &moments);
+  fold_moments(log, 13, 0.5f, hp, alone, &moments);
   EXPECT_EQ(moments.n, 9);
   const QueryRows rows = log.rows();
   for (int64_t h = 0; h < hp.n_head; ++h) {
@@ -158,9 +159,11 @@ TEST(QueryMoments, AreTurnedByTheMeanRotation) {
     const int64_t d = hp.head_dim, n = 50, next = 777;
     const QueryLog log = filled_log(hp, n + 4, 9);
     QueryMoments moments;
-    fold_moments(log, n + 4, 1.0f, hp, 1, &moments);
+    Alone alone;
+    fold_moments(log, n + 4, 1.0f, hp, alone, &moments);
     auto compute = make_compute();
-    const auto turned = rotate_moments(*model, *compute, moments, {&next, 1});
+    MeanRotation rotation_of_next;
+    const auto turned = rotate_moments(*model, *compute, moments, {&next, 1}, &rotation_of_next);
     ASSERT_TRUE(turned.ok());
     const Matrix rotation = mean_rotation(*model, next);
     const int64_t h = hp.n_head - 1;

@@ -120,14 +120,19 @@ TEST_P(VectorKernels, AttentionOutput) {
   }
 }
 
-TEST_P(VectorKernels, Blend) {
+TEST_P(VectorKernels, WeightedSum) {
   for (int64_t n : {1, 7, 16, 40, 1001}) {
-    const std::vector<float> row = random_floats(n, 3);
-    std::vector<float> fast = random_floats(n, 4);
-    std::vector<float> plain = fast;
-    set().window_attention->blend(row.data(), 0.3f, 0.7f, n, fast.data());
-    kWindowAttentionRef.blend(row.data(), 0.3f, 0.7f, n, plain.data());
-    expect_close(fast.data(), plain.data(), n, 1e-6);
+    for (int64_t n_row : {1, 2, 7, 16}) {
+      const int64_t stride = round_up(n, kRowAlign);
+      const std::vector<float> weights = random_floats(n_row * stride, 3);
+      const std::vector<float> factors = random_floats(n_row, 4);
+      std::vector<float> fast(stride, 9.0f), plain(stride, 9.0f);
+      WeightedSum args{weights.data(), stride, n_row, factors.data(), n, fast.data()};
+      set().window_attention->weighted_sum(args);
+      args.out = plain.data();
+      kWindowAttentionRef.weighted_sum(args);
+      expect_close(fast.data(), plain.data(), n, 1e-6);
+    }
   }
 }
 
@@ -156,19 +161,26 @@ TEST_P(VectorKernels, TopPositionSumIsExact) {
     }
     std::fill(weights.begin() + n, weights.end(), 0.0f);
     for (int64_t k : {int64_t{1}, (n + 1) / 2, n}) {
-      EXPECT_EQ(set().window_attention->top_position_sum(weights.data(), n, k),
-                kWindowAttentionRef.top_position_sum(weights.data(), n, k))
-          << "n " << n << " k " << k << " seed " << seed;
+      float near = 0.0f;
+      const int64_t plain = kWindowAttentionRef.top_position_sum(weights.data(), n, k, &near);
+      // From where the k-th is, from nowhere, and from far away.
+      for (float from : {near, 0.0f, 1e-30f, 1e30f}) {
+        EXPECT_EQ(set().window_attention->top_position_sum(weights.data(), n, k, &from), plain)
+            << "n " << n << " k " << k << " seed " << seed;
+        EXPECT_GE(from, 0.0f);
+      }
     }
   }
 }
 
 TEST_P(VectorKernels, TopPositionSumOfNanEnds) {
   std::vector<float> weights(320, std::nanf(""));
-  set().window_attention->top_position_sum(weights.data(), 300, 100);
+  float near = 0.0f;
+  set().window_attention->top_position_sum(weights.data(), 300, 100, &near);
+  near = 0.5f;
   for (float& weight : weights)
     weight = -weight;
-  set().window_attention->top_position_sum(weights.data(), 300, 100);
+  set().window_attention->top_position_sum(weights.data(), 300, 100, &near);
 }
 
 std::vector<float> upper_triangular(int64_t n, int64_t d) {
@@ -231,10 +243,8 @@ TEST_P(VectorKernels, ScoreRows) {
 
 TEST_P(VectorKernels, Gram) {
   for (int64_t d : {1, 5, 16, 40, 64, 128}) {
-    const int64_t n_row = 77;
-    const int64_t row_stride = d + 5;
+    const int64_t n_row = 77, row_stride = d + 5, stride = round_up(d, kRowAlign);
     const std::vector<float> w = random_floats(n_row * row_stride, 11);
-    const int64_t stride = round_up(d, kRowAlign);
     std::vector<double> fast(d * stride), plain(fast.size()), scratch(kRowAlign * stride);
     set().reconstruction->gram(w.data(), n_row, d, row_stride, fast.data(), stride, scratch.data());
     kReconstructionRef.gram(w.data(), n_row, d, row_stride, plain.data(), stride, scratch.data());
@@ -242,6 +252,40 @@ TEST_P(VectorKernels, Gram) {
       for (int64_t j = i; j < d; ++j) {
         ASSERT_NEAR(fast[i * stride + j], plain[i * stride + j], 1e-11);
       }
+    }
+  }
+}
+
+TEST_P(VectorKernels, GramInFloats) {
+  for (int64_t d : {1, 5, 16, 40, 64, 128}) {
+    const int64_t n_row = 77, row_stride = d + 5, stride = round_up(d, kRowAlign);
+    const std::vector<float> w = random_floats(n_row * row_stride, 11);
+    std::vector<double> fast(d * stride), plain(fast.size());
+    std::vector<float> scratch(kRowAlign * stride);
+    set().reconstruction->gram_in_floats(w.data(), n_row, d, row_stride, fast.data(), stride,
+                                         scratch.data());
+    kReconstructionRef.gram_in_floats(w.data(), n_row, d, row_stride, plain.data(), stride,
+                                      scratch.data());
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = i; j < d; ++j)
+        ASSERT_NEAR(fast[i * stride + j], plain[i * stride + j], 5e-5);
+    }
+  }
+}
+
+TEST_P(VectorKernels, Eliminate) {
+  for (int64_t n : {1, 5, 16, 40, 64}) {
+    const int64_t size = round_up(n, kRowAlign);
+    const std::vector<float> a = random_floats(size, 12), b = random_floats(size, 13);
+    const std::vector<double> pivot(a.begin(), a.end());
+    for (int64_t first : {int64_t{0}, n / 2, n - 1}) {
+      std::vector<double> fast(b.begin(), b.end()), plain = fast;
+      set().reconstruction->eliminate(pivot.data(), 0.7, first, n, fast.data());
+      kReconstructionRef.eliminate(pivot.data(), 0.7, first, n, plain.data());
+      for (int64_t j = first; j < n; ++j)
+        ASSERT_NEAR(fast[j], plain[j], 1e-12);
+      for (int64_t j = 0; j < first / 8 * 8; ++j)
+        ASSERT_EQ(fast[j], plain[j]);
     }
   }
 }

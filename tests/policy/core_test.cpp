@@ -8,13 +8,16 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <thread>
+#include <vector>
 
 #include "core/half.h"
 #include "core/parallel.h"
 #include "core/pooling.h"
 #include "core/topk.h"
-#include "tests/random.h"
+#include "core/workers.h"
 #include "restkv/tensor_view.h"
+#include "tests/random.h"
 
 namespace restkv {
 namespace {
@@ -188,6 +191,69 @@ TEST(Parallel, ThrowsWhatAWorkerThrewOnceAllAreDone) {
     EXPECT_THROW(parallel_for(n_threads, 100, work), std::bad_alloc);
     EXPECT_LT(done, 100);
   }
+}
+
+// A crew with its followers on threads of their own.
+class CrewOnThreads {
+ public:
+  explicit CrewOnThreads(int n_threads) : crew_(n_threads) {
+    for (int t = 1; t < n_threads; ++t)
+      threads_.emplace_back([this, t] { crew_.follow(t); });
+  }
+  ~CrewOnThreads() { crew_.dismiss(); }
+  Crew& operator*() { return crew_; }
+
+ private:
+  Crew crew_;
+  std::vector<std::jthread> threads_;
+};
+
+TEST(Crew, DoesEveryPieceOnceJobAfterJob) {
+  for (const int n_threads : {1, 2, 5}) {
+    CrewOnThreads crew(n_threads);
+    for (int job = 0; job < 300; ++job) {
+      const int64_t n = job % 7;
+      std::vector<std::atomic<int>> visits(7);
+      (*crew).for_each(n, [&](int64_t i, int thread) {
+        EXPECT_TRUE(0 <= thread && thread < n_threads);
+        ++visits[i];
+      });
+      for (int64_t i = 0; i < 7; ++i)
+        ASSERT_EQ(visits[i].load(), i < n ? 1 : 0) << job;
+    }
+  }
+}
+
+TEST(Crew, NeedsNoFollowers) {
+  Crew crew(4);
+  int64_t sum = 0;
+  crew.for_each(10, [&](int64_t i, int) { sum += i; });
+  EXPECT_EQ(sum, 45);
+  crew.dismiss();
+  crew.follow(1);  // too late: sent home at once
+}
+
+TEST(Crew, ThrowsWhatAPieceThrewAndGoesOn) {
+  CrewOnThreads crew(3);
+  std::atomic<int> done{0};
+  const auto work = [&](int64_t i, int) {
+    if (i == 5) throw std::bad_alloc();
+    ++done;
+  };
+  EXPECT_THROW((*crew).for_each(100, work), std::bad_alloc);
+  EXPECT_LT(done, 100);
+  done = 0;
+  (*crew).for_each(50, [&](int64_t, int) { ++done; });
+  EXPECT_EQ(done, 50);
+}
+
+TEST(Crew, MemoryIsOneThreadsBehindTheOthers) {
+  Crew crew(3);
+  float* floats = crew.memory(100);
+  std::fill_n(floats, 300, 1.0f);
+  EXPECT_EQ(crew.memory(50), floats);
+  crew.trim();
+  EXPECT_EQ(crew.memory(100), floats);
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <thread>
 
+#include "core/workers.h"
 #include "group.h"
 #include "restkv/options.h"
 
@@ -83,6 +85,35 @@ TEST(Policies, ScoreWhatTheySayAndTheSameAgain) {
     EXPECT_EQ(first.drift, second.drift);
     EXPECT_EQ(first.entry_state, second.entry_state);
   }
+}
+
+// Three groups on three threads give what each of them gives on one.
+TEST(Policies, ShareALayerWithoutChangingIt) {
+  Crew crew(3);
+  std::vector<std::jthread> followers;
+  for (int thread : {1, 2})
+    followers.emplace_back([&crew, thread] { crew.follow(thread); });
+  for (const PolicyOptions& options : all_options()) {
+    SCOPED_TRACE(options.name);
+    const auto policy = made(options);
+    if (policy->traits().position_only) continue;
+    const Group a(*policy, 1), b(*policy, 2), c(*policy, 3);
+    const std::vector<Observation> groups{a.view, b.view, c.view};
+    std::vector<GroupScores> together(3);
+    ASSERT_TRUE(policy->score_layer(groups, crew, together).ok());
+    for (size_t g = 0; g < 3; ++g) {
+      GroupScores alone;
+      ASSERT_TRUE(policy->score(groups[g], &alone).ok());
+      EXPECT_EQ(together[g].raw, alone.raw);
+      EXPECT_EQ(together[g].drift, alone.drift);
+      EXPECT_EQ(together[g].entry_state, alone.entry_state);
+    }
+    const VotePoint vote = policy->traits().vote;
+    const auto rows = vote_and_smooth(together, vote, Granularity::kv_head, GroupVote::mean, crew);
+    for (size_t g = 0; g < 3; ++g)
+      EXPECT_EQ(rows[g], vote_and_smooth(together[g], vote, Granularity::kv_head, GroupVote::mean));
+  }
+  crew.dismiss();
 }
 
 TEST(Policies, HalfRowsGiveWhatTheSameFloatsGive) {
