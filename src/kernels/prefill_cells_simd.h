@@ -59,7 +59,7 @@ struct FloatCells {
     using I = typename Simd<N>::I;
     const F in_range = x > -126.0f ? whole : F{} - 126.0f;
     const F power = (F)((U)p + ((U) __builtin_convertvector(in_range, I) << 23));
-    return x > -126.0f ? power : F{};
+    return x > -126.0f ? power : max(F{}, x);  // a NaN stays one: max gives its second argument
   }
 
   [[gnu::always_inline]] static inline F max(F a, F b) {
