@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/decode_attention.h"
 #include "kernels/reconstruction.h"
 #include "kernels/window_attention.h"
 
@@ -13,6 +14,7 @@ struct KernelSet {
   std::string_view name;  // ref, avx2, avx512, avx512_bf16
   const WindowAttentionKernels* window_attention = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;
+  const DecodeAttentionKernels* decode_attention = nullptr;
 };
 
 // All variants that this build has and this CPU can run, slowest first; ref is always there.
