@@ -41,6 +41,8 @@ struct Sequence {
 
   std::shared_ptr<ProjectionFactors> factors;  // where a repeated eviction needs them
   RopeTable rope;                              // where keys are rotated when they are read
+  RopeTable ahead;                             // elsewhere: of the positions first_ahead ...
+  int64_t first_ahead = 0;
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }

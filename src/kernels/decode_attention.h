@@ -30,7 +30,7 @@ constexpr int64_t kDecodeBlock = 64;
 // Floats of scratch for n_query heads.
 constexpr int64_t decode_scratch_floats(int64_t n_query, int64_t head_dim) {
   const int64_t padded = (head_dim + 31) / 32 * 32;
-  return n_query * (2 * padded + kDecodeBlock + 1) + kDecodeBlock * padded + 16;
+  return n_query * (2 * padded + kDecodeBlock + 17) + kDecodeBlock * padded + 16;
 }
 
 // One cached head, or a part of its entries. REQUIRES: n_entry, n_query >= 1; head_dim a multiple
@@ -62,7 +62,7 @@ struct DecodeAttentionKernels {
 
 // What one part left behind.
 struct DecodePartial {
-  const float *sums = nullptr, *tops = nullptr, *totals = nullptr;
+  float *sums = nullptr, *tops = nullptr, *totals = nullptr;
 };
 
 // The attention over all parts of a head: output [n_query][head_dim], which may be the only part's

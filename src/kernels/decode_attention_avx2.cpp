@@ -2,6 +2,7 @@
 
 namespace restkv::kernels {
 
-const DecodeAttentionKernels kDecodeAttentionAvx2 = {DecodeAttention<8>::attend, turn_first<8>};
+const DecodeAttentionKernels kDecodeAttentionAvx2 = {DecodeAttention<8, 8, 2, 2>::attend,
+                                                     turn_first<8>};
 
 }  // namespace restkv::kernels

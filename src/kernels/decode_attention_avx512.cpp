@@ -2,6 +2,7 @@
 
 namespace restkv::kernels {
 
-const DecodeAttentionKernels kDecodeAttentionAvx512 = {DecodeAttention<16>::attend, turn_first<16>};
+const DecodeAttentionKernels kDecodeAttentionAvx512 = {DecodeAttention<16, 8, 4, 8>::attend,
+                                                       turn_first<16>};
 
 }  // namespace restkv::kernels

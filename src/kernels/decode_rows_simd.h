@@ -129,5 +129,77 @@ struct FloatRows {
   }
 };
 
+// The first eight lanes, and the last.
+template <int N>
+[[gnu::always_inline]] inline __m256 low_half(typename Simd<N>::F v) {
+  if constexpr (N == 16) return (__m256)__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  if constexpr (N == 8) return (__m256)v;
+}
+
+template <int N>
+[[gnu::always_inline]] inline __m256 high_half(typename Simd<N>::F v) {
+  if constexpr (N == 16) return _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1);
+  if constexpr (N == 8) return (__m256)v;
+}
+
+// The sums over the lanes of four registers.
+template <int N>
+[[gnu::always_inline]] inline __m128 lane_sums(const typename Simd<N>::F (&a)[4]) {
+  __m256 s[4];
+  for (int i = 0; i < 4; ++i) {
+    s[i] = low_half<N>(a[i]);
+    if constexpr (N == 16) s[i] += high_half<N>(a[i]);
+  }
+  const __m256 t0 = _mm256_unpacklo_ps(s[0], s[1]) + _mm256_unpackhi_ps(s[0], s[1]);
+  const __m256 t1 = _mm256_unpacklo_ps(s[2], s[3]) + _mm256_unpackhi_ps(s[2], s[3]);
+  const __m256 u = (__m256)_mm256_unpacklo_pd((__m256d)t0, (__m256d)t1) +
+                   (__m256)_mm256_unpackhi_pd((__m256d)t0, (__m256d)t1);
+  return _mm256_castps256_ps128(u) + _mm256_extractf128_ps(u, 1);
+}
+
+// The largest lane. NaNs are passed over where there are numbers.
+template <int N>
+[[gnu::always_inline]] inline float lane_max(typename Simd<N>::F v) {
+  __m256 half = low_half<N>(v);
+  if constexpr (N == 16) half = _mm256_max_ps(half, high_half<N>(v));
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  m = _mm_max_ss(m, _mm_movehdup_ps(m));
+  return m[0];
+}
+
+// Consecutive rows of one head.
+struct RowBlock {
+  const std::byte* rows;
+  size_t row_bytes;
+  int64_t n;
+
+  [[gnu::always_inline]] const std::byte* row(int64_t i) const { return rows + i * row_bytes; }
+  // Asks for rows i .. i + count - 1, or as many of them as there are.
+  [[gnu::always_inline]] void prefetch(int64_t i, int64_t count) const {
+    if (i >= n) return;
+    const std::byte* end = row(i + count < n ? i + count : n);
+    for (const std::byte* p = row(i); p < end; p += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  }
+};
+
+// Calls use(c, load) for every chunk c of a row of head_dim; load(row, out) reads that chunk.
+template <int N, typename Rows, typename Use>
+[[gnu::always_inline]] inline void each_chunk(const Rows& rows, int64_t head_dim, const Use& use) {
+  const int64_t n_whole = head_dim / kChunk;
+  for (int64_t c = 0; c < n_whole; ++c) {
+    use(
+        c, [&](const std::byte* row, Chunk<N>* out)
+               __attribute__((always_inline)) { rows.load(row, c, out); });
+  }
+  if constexpr (Rows::kEndsAnywhere) {
+    if (n_whole * kChunk == head_dim) return;
+    use(
+        n_whole, [&](const std::byte* row, Chunk<N>* out)
+                     __attribute__((always_inline)) { rows.load_tail(row, n_whole, out); });
+  }
+}
+
 }  // namespace
 }  // namespace restkv::kernels
