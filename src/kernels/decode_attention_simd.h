@@ -43,21 +43,23 @@ class DecodeAttention {
     const Work work = prepare(part);
     const KeyProducts<kDotN, kDotQueries> multiply{part.head_dim, work.padded, work.queries,
                                                    part.n_query, work.weights};
+    // Turned keys lie in whole chunks.
+    const KeyProducts<kDotN, kDotQueries> multiply_turned{work.padded, work.padded, work.queries,
+                                                          part.n_query, work.weights};
     for (int64_t first = 0; first < part.n_entry; first += kBlock) {
       const int64_t left = part.n_entry - first, n = left < kBlock ? left : kBlock;
       const RowBlock keys{part.keys + first * part.row_bytes, part.row_bytes, n};
       const RowBlock values{part.values + first * part.row_bytes, part.row_bytes, n};
       if (part.turns.cos_sin == nullptr) {
-        multiply(dot_rows, keys, {values.row(n), part.row_bytes, left - n < kBlock ? left - n : kBlock});
+        multiply(dot_rows, keys);
       } else {
         turn_keys(work, rows, keys, first);
-        multiply(FloatRows<kDotN>(),
-                 {reinterpret_cast<const std::byte*>(work.keys), work.padded * sizeof(float), n}, values);
+        multiply_turned(FloatRows<kDotN>(), {reinterpret_cast<const std::byte*>(work.keys),
+                                             work.padded * sizeof(float), n});
       }
       for (int64_t q = 0; q < part.n_query; ++q)
         weigh(work, q, n);
-      const int64_t n_next = left - n < kBlock ? left - n : kBlock;
- add_values(work, rows, values, {keys.row(n), part.row_bytes, n_next});
+      add_values(work, rows, values);
     }
     for (int64_t q = 0; q < part.n_query; ++q) {
       for (int64_t c = 0; c < part.head_dim; ++c)
@@ -96,7 +98,8 @@ class DecodeAttention {
       const std::byte* row = keys.row(r);
       float* out = work.keys + r * work.padded;
       each_chunk<N>(
-          rows, work.part.head_dim, [&](int64_t c, const auto& load) __attribute__((always_inline)) {
+          rows,
+          work.part.head_dim, [&](int64_t c, const auto& load) __attribute__((always_inline)) {
             Chunk<N> chunk;
             load(row, &chunk);
             for (int i = 0; i < kVec; ++i)
@@ -153,20 +156,20 @@ class DecodeAttention {
 
   // sums = factors * sums + weights times values.
   template <typename Rows>
-  static void add_values(const Work& work, const Rows& rows, const RowBlock& values, const RowBlock& next) {
+  static void add_values(const Work& work, const Rows& rows, const RowBlock& values) {
     int64_t left = work.part.n_query;
     for (int64_t q = 0; left > 0;) {
       const int64_t n_group = (left + kSumQueries - 1) / kSumQueries;
       const int64_t n = (left + n_group - 1) / n_group;
-      if (n == 1) weighted_sums<1>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-      if (n == 2) weighted_sums<2>(work, rows, values, q == 0 ? next : RowBlock{}, q);
+      if (n == 1) weighted_sums<1>(work, rows, values, q);
+      if (n == 2) weighted_sums<2>(work, rows, values, q);
       if constexpr (kSumQueries > 2) {
-        if (n == 3) weighted_sums<3>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-        if (n == 4) weighted_sums<4>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-        if (n == 5) weighted_sums<5>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-        if (n == 6) weighted_sums<6>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-        if (n == 7) weighted_sums<7>(work, rows, values, q == 0 ? next : RowBlock{}, q);
-        if (n == 8) weighted_sums<8>(work, rows, values, q == 0 ? next : RowBlock{}, q);
+        if (n == 3) weighted_sums<3>(work, rows, values, q);
+        if (n == 4) weighted_sums<4>(work, rows, values, q);
+        if (n == 5) weighted_sums<5>(work, rows, values, q);
+        if (n == 6) weighted_sums<6>(work, rows, values, q);
+        if (n == 7) weighted_sums<7>(work, rows, values, q);
+        if (n == 8) weighted_sums<8>(work, rows, values, q);
       }
       q += n;
       left -= n;
@@ -174,14 +177,13 @@ class DecodeAttention {
   }
 
   template <int G, typename Rows>
-  static void weighted_sums(const Work& work, const Rows& rows, const RowBlock& values, const RowBlock& next, int64_t q) {
+  static void weighted_sums(const Work& work, const Rows& rows, const RowBlock& values, int64_t q) {
     const float* weights = work.weights + q * kBlock;
     each_chunk<N>(
         rows, work.part.head_dim, [&](int64_t c, const auto& load) __attribute__((always_inline)) {
           F acc[G][kVec] = {};
           for (int64_t j = 0; j < values.n; ++j) {
             Chunk<N> value;
-            if (c == 0) next.prefetch(j, 1);
             load(values.row(j), &value);
 #pragma GCC unroll 8
             for (int g = 0; g < G; ++g) {

@@ -23,17 +23,17 @@ class KeyProducts {
   float* products;  // out [n_query][kDecodeBlock]; numbers without meaning up to a multiple of 4
 
   template <typename Rows>
-  void operator()(const Rows& rows, const RowBlock& keys, const RowBlock& next) const {
+  void operator()(const Rows& rows, const RowBlock& keys) const {
     int64_t left = n_query;
     for (int64_t q = 0; left > 0;) {
       // Groups of nearly one size: 9 as 3 + 3 + 3.
       const int64_t n_group = (left + kShare - 1) / kShare;
       const int64_t n = (left + n_group - 1) / n_group;
-      if (n == 1) multiply<1>(rows, keys, q == 0 ? next : RowBlock{}, q);
-      if (n == 2) multiply<2>(rows, keys, q == 0 ? next : RowBlock{}, q);
+      if (n == 1) multiply<1>(rows, keys, q);
+      if (n == 2) multiply<2>(rows, keys, q);
       if constexpr (kShare > 2) {
-        if (n == 3) multiply<3>(rows, keys, q == 0 ? next : RowBlock{}, q);
-        if (n == 4) multiply<4>(rows, keys, q == 0 ? next : RowBlock{}, q);
+        if (n == 3) multiply<3>(rows, keys, q);
+        if (n == 4) multiply<4>(rows, keys, q);
       }
       q += n;
       left -= n;
@@ -43,9 +43,8 @@ class KeyProducts {
  private:
   // Four rows at a time; what is left over repeats the last row.
   template <int G, typename Rows>
-  void multiply(const Rows& rows, const RowBlock& keys, const RowBlock& next, int64_t q) const {
+  void multiply(const Rows& rows, const RowBlock& keys, int64_t q) const {
     for (int64_t r = 0; r < keys.n; r += 4) {
-      next.prefetch(r, 4);
       const std::byte* row[4];
       for (int64_t i = 0; i < 4; ++i)
         row[i] = keys.row(r + i < keys.n ? r + i : keys.n - 1);

@@ -175,13 +175,6 @@ struct RowBlock {
   int64_t n;
 
   [[gnu::always_inline]] const std::byte* row(int64_t i) const { return rows + i * row_bytes; }
-  // Asks for rows i .. i + count - 1, or as many of them as there are.
-  [[gnu::always_inline]] void prefetch(int64_t i, int64_t count) const {
-    if (i >= n) return;
-    const std::byte* end = row(i + count < n ? i + count : n);
-    for (const std::byte* p = row(i); p < end; p += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
-  }
 };
 
 // Calls use(c, load) for every chunk c of a row of head_dim; load(row, out) reads that chunk.

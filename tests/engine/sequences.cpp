@@ -9,8 +9,9 @@
 
 namespace restkv::test {
 
-std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel, int n_threads) {
-  return std::move(*Compute::create(n_threads, cancel));
+std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel, int n_threads,
+                                      Kernels kernels) {
+  return std::move(*Compute::create(n_threads, cancel, kernels));
 }
 
 CacheConfig cache_config(const std::string& policy, int64_t budget, Granularity granularity) {

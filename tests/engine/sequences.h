@@ -13,7 +13,8 @@
 namespace restkv::test {
 
 // One thread: small graphs on shared cores spend their time waiting for each other.
-std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr, int n_threads = 1);
+std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr, int n_threads = 1,
+                                      Kernels kernels = Kernels::automatic);
 
 // Window 8, smoothing kernel 5, LaCache's span 2: what 3 layers and short prompts can do with.
 CacheConfig cache_config(const std::string& policy, int64_t budget,
