@@ -28,7 +28,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("-m,--model", flags.path, "GGUF file (default: SmolLM2-135M)");
   add_flag_value(app, "-t,--threads", flags.n_threads, "threads, 0: one for each core");
   add_flag_value(app, "--kernels", flags.kernels,
-                 "auto, or ggml: ggml's own kernels in the graph; the same for now");
+                 "auto: our own kernels where they win; ggml: ggml's own, as libllama computes");
 }
 
 std::string model_path(const ModelFlags& flags) {

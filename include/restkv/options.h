@@ -51,8 +51,7 @@ std::vector<std::string_view> preset_names();
 Status apply_preset(CacheConfig* config);
 
 // Which kernels compute: `ggml` keeps ggml's own everywhere, so that logits stay comparable with
-// llama.cpp to the bit; `automatic` takes restkv's where they win. So far restkv has none of its
-// own for prefill and decode, so both compute the same.
+// llama.cpp to the bit; `automatic` takes restkv's where they win: the attention of decode steps.
 enum class Kernels { automatic, ggml };
 
 // Which blocks of 128 queries and 128 keys a prompt's attention computes (docs/sparse-prefill.md).

@@ -21,8 +21,13 @@ class RopeTable {
   Status grow(const Model& model, Compute& compute, int64_t n);
 
   int64_t size() const { return n_rot_ == 0 ? 0 : static_cast<int64_t>(turns_.size()) / n_rot_; }
+  int64_t n_rot() const { return n_rot_; }
+  RopePairs pairs() const { return pairs_; }
+  // Where the pair (1, 0) of every pair of dimensions goes at the i-th position of the table and
+  // those that follow: cosine and sine, [n_rot] each. REQUIRES: i < size().
+  const float* row(int64_t i) const { return turns_.data() + i * n_rot_; }
   // x [head_dim] turned to the i-th position of the table, in place. REQUIRES: i < size().
-  void rotate(int64_t i, float* x) const { turn(turns_.data() + i * n_rot_, x); }
+  void rotate(int64_t i, float* x) const { turn(row(i), x); }
   // The mean rotation of the whole table: no rotation, but linear all the same.
   std::vector<float> mean() const;  // [n_rot], for turn()
   void turn(const float* cos_sin, float* x) const;

@@ -47,6 +47,8 @@ struct Sequence {
 
   RopeTable rope;         // where keys are rotated when they are read
   MeanRotation rotation;  // where moments of the queries are asked for
+  RopeTable ahead;                             // elsewhere: of the positions first_ahead ...
+  int64_t first_ahead = 0;
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }

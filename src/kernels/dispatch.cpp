@@ -10,6 +10,7 @@ namespace {
 std::vector<KernelSet> find_supported() {
   KernelSet set{
       .name = "ref",
+      .decode_attention = &kDecodeAttentionRef,
       .dequant = &kDequantRef,
       .layer_rows = &kLayerRowsRef,
       .prefill_attention = &kPrefillAttentionRef,
@@ -20,6 +21,7 @@ std::vector<KernelSet> find_supported() {
 #ifdef RESTKV_X86_KERNELS
   if (cpu_has_avx2()) {
     set.name = "avx2";
+    set.decode_attention = &kDecodeAttentionAvx2;
     set.dequant = &kDequantAvx2;
     set.layer_rows = &kLayerRowsAvx2;
     set.prefill_attention = &kPrefillAttentionAvx2;
@@ -29,6 +31,7 @@ std::vector<KernelSet> find_supported() {
   }
   if (cpu_has_avx512()) {
     set.name = "avx512";
+    set.decode_attention = &kDecodeAttentionAvx512;
     set.dequant = &kDequantAvx512;
     set.layer_rows = &kLayerRowsAvx512;
     set.prefill_attention = &kPrefillAttentionAvx512;

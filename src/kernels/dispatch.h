@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/decode_attention.h"
 #include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
 #include "kernels/prefill_attention.h"
@@ -14,6 +15,7 @@ namespace restkv::kernels {
 
 struct KernelSet {
   std::string_view name;  // ref, avx2, avx512, avx512_bf16
+  const DecodeAttentionKernels* decode_attention = nullptr;
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
   const PrefillAttentionKernels* prefill_attention = nullptr;
