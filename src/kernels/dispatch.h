@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/dequant_rows.h"
+#include "kernels/quant_matvec.h"
 #include "kernels/reconstruction.h"
 #include "kernels/window_attention.h"
 
@@ -15,6 +16,7 @@ struct KernelSet {
   const WindowAttentionKernels* window_attention = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;
   const DequantKernels* dequant = nullptr;
+  const MatvecKernels* matvec = nullptr;
 };
 
 // All variants that this build has and this CPU can run, slowest first; ref is always there.
