@@ -7,17 +7,6 @@
 namespace restkv::kernels {
 namespace {
 
-// Rows are taken one by one: a single stream of addresses is what a core reads fastest. It still
-// wants to be told this far ahead.
-constexpr int64_t kAhead = 4096;
-
-template <int64_t kBytes>
-[[gnu::always_inline]] inline void prefetch(const void* p) {
-#pragma GCC unroll 4
-  for (int64_t at = 0; at < kBytes; at += 64)
-    _mm_prefetch(static_cast<const char*>(p) + kAhead + at, _MM_HINT_T0);
-}
-
 // X vectors of rounded values.
 template <int X>
 struct Vectors {
@@ -29,10 +18,6 @@ struct Vectors {
   const __m512i high = _mm512_load_si512(x.q + 128 * half + 64);
   return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), run.low, low), run.high,
                              high);
-}
-
-[[gnu::always_inline]] inline __m512 four_times(const float* p) {
-  return _mm512_broadcast_f32x4(_mm_load_ps(p));
 }
 
 // Four lanes of each to which the sum of all lanes is left.
@@ -56,32 +41,35 @@ struct Blocks32 {
                               float (&out)[X]) {
     __m512 products[X] = {};
     __m128 offsets[X] = {};
-    const int64_t n_byte = k / 32 * int64_t{sizeof(Block)};
-    int64_t run = 0;
-    for (; (run + 1) * Four::kBytes <= n_byte; ++run) {
-      const uint8_t* p = row + run * Four::kBytes;
-      prefetch<Four::kBytes>(p);
-      add(in, run, Four(p), products, offsets);
+    int64_t i = 0;
+    for (; i < k / 256; ++i, row += 2 * Four::kBytes) {
+      add<0>(in, i, Four(row), products, offsets);
+      add<1>(in, i, Four(row + Four::kBytes), products, offsets);
     }
-    const int64_t left = n_byte - run * Four::kBytes;
-    if (left > 0) {
-      add(in, run, Four(row + run * Four::kBytes, static_cast<int>(left)), products, offsets);
+    const int n_byte = static_cast<int>(k % 256 / 32) * int{sizeof(Block)};
+    if (n_byte >= Four::kBytes) {
+      add<0>(in, i, Four(row), products, offsets);
+      if (n_byte > Four::kBytes)
+        add<1>(in, i, Four(row + Four::kBytes, n_byte - Four::kBytes), products, offsets);
+    } else if (n_byte > 0) {
+      add<0>(in, i, Four(row, n_byte), products, offsets);
     }
     for (int v = 0; v < X; ++v)
       out[v] = lane_sum(fold(products[v]) + Four::kSumFactor * offsets[v]);
   }
 
  private:
-  template <int X>
-  [[gnu::always_inline]] static inline void add(const Vectors<X>& in, int64_t run, const Four& four,
+  // Half kHalf of block i.
+  template <int kHalf, int X>
+  [[gnu::always_inline]] static inline void add(const Vectors<X>& in, int64_t i, const Four& four,
                                                 __m512 (&products)[X], __m128 (&offsets)[X]) {
-    const int half = static_cast<int>(run % 2);
 #pragma GCC unroll 4
     for (int v = 0; v < X; ++v) {
-      const Activations& x = in.x[v][run / 2];
-      const __m512 scale = four.scale * four_times(x.scale + 4 * half);
-      products[v] += scale * _mm512_cvtepi32_ps(dot(four.run, x, half));
-      offsets[v] += four.offset * _mm_load_ps(x.sum + 4 * half);
+      const Activations& x = in.x[v][i];
+      const __m128 scale = four.scale * _mm_load_ps(x.scale + 4 * kHalf);
+      const __m512 dots = _mm512_cvtepi32_ps(dot(four.run, x, kHalf));
+      products[v] += _mm512_broadcast_f32x4(scale) * dots;
+      offsets[v] += four.offset * _mm_load_ps(x.sum + 4 * kHalf);
     }
   }
 };
@@ -96,7 +84,6 @@ struct BlocksGrouped {
     __m512 offsets[X] = {};  // the upper eight lanes
     const auto* block = reinterpret_cast<const Block*>(row);
     for (int64_t i = 0; i < k / 256; ++i, ++block) {
-      prefetch<sizeof(Block)>(block);
       const Grouped<Block> w(*block);
 #pragma GCC unroll 4
       for (int v = 0; v < X; ++v) {
@@ -123,7 +110,6 @@ struct BlocksQ6K {
     __m256 offsets[X] = {};
     const auto* block = reinterpret_cast<const BlockQ6_K*>(row);
     for (int64_t i = 0; i < k / 256; ++i, ++block) {
-      prefetch<sizeof(BlockQ6_K)>(block);
       const Runs w(*block);
 #pragma GCC unroll 4
       for (int v = 0; v < X; ++v) {
@@ -173,6 +159,8 @@ void one_row(const MatvecArgs& args, int64_t row, int64_t first_vector) {
     finish_row(args, row, first_vector + v, out[v]);
 }
 
+// Rows one by one: a single stream of addresses is what a core reads fastest, and prefetching by
+// hand only gets in the way of the hardware's.
 template <typename Kind>
 void quantised_rows(const MatvecArgs& args, int64_t first, int64_t n_row) {
   for (int64_t row = first; row < first + n_row; ++row) {

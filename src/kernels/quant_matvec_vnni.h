@@ -68,12 +68,19 @@ constexpr ByteOrder kPairedHigh =
   return _mm512_and_si512(both, _mm512_set1_epi8(keep));
 }
 
-// Four blocks of 32 in two registers: bytes 0..63 and the last 64. Where they are fewer than four,
-// only their bytes are read.
+// Keeps a value in its register: a compiler that reads it from memory again for every use pays for
+// a crossed cache line each time.
+[[gnu::always_inline]] inline __m512i hold(__m512i v) {
+  __asm__("" : "+v"(v));
+  return v;
+}
+
+// Four blocks of 32 in two registers: bytes 0..63 and the last 32, or of 136 the last 72. Where
+// they are fewer than four, only their bytes are read.
 template <typename Block>
 struct FourBlocks {
   static constexpr int kBytes = 4 * sizeof(Block);
-  static constexpr int kSecond = sizeof(Block) == 34 ? 64 : kBytes - 64;
+  static constexpr int kSecond = sizeof(Block) == 34 ? 64 : kBytes - 32;
   static constexpr int kHasOffset = sizeof(Block) == 20 || sizeof(Block) == 24;
   static constexpr int kHasHigh = sizeof(Block) == 22 || sizeof(Block) == 24;
   static constexpr int kQuants = sizeof(Block) == 34 ? 2 : sizeof(Block) - 16;
@@ -86,13 +93,13 @@ struct FourBlocks {
   static constexpr ByteOrder kSecondHalf =
       order_bytes(16, [](int j, int v) { return j * int{sizeof(Block)} + kQuants + v - 8; });
 
-  // Words 0..15: the scales, four times over; 16..19: the offsets; dwords 12 .. 15 nothing.
+  // The four scales, then the four offsets.
   static constexpr WordOrder scale_order() {
     WordOrder order{};
-    for (int i = 0; i < 16; ++i)
-      order.at[i] = static_cast<uint16_t>(at(i % 4 * int{sizeof(Block)}) / 2);
-    for (int i = 0; i < 4; ++i)
-      order.at[16 + i] = static_cast<uint16_t>(at(i * int{sizeof(Block)} + 2) / 2);
+    for (int i = 0; i < 4; ++i) {
+      order.at[i] = static_cast<uint16_t>(at(i * int{sizeof(Block)}) / 2);
+      order.at[4 + i] = static_cast<uint16_t>(at(i * int{sizeof(Block)} + 2) / 2);
+    }
     return order;
   }
   static constexpr WordOrder kScales = scale_order();
@@ -121,24 +128,30 @@ struct FourBlocks {
   static constexpr ByteOrder kShiftHigh = high_shifts(16);
 
   Run run;
-  __m512 scale;   // of group j in lanes j, 4 + j, ...
+  __m128 scale;   // of the four groups
   __m128 offset;  // what the groups' sums are multiplied by, but for kSumFactor
 
+  // The N bytes from `at` on, as far as they are among the first n_byte.
+  template <int N>
   [[gnu::always_inline]] static inline __m512i read(const uint8_t* p, int at, int n_byte) {
-    if (n_byte >= kBytes) return _mm512_loadu_si512(p + at);
-    const int left = n_byte - at;
+    if (n_byte >= kBytes) {
+      if constexpr (N == 64) return hold(_mm512_loadu_si512(p + at));
+      const auto* from = reinterpret_cast<const __m256i_u*>(p + at);
+      return hold(_mm512_castsi256_si512(_mm256_loadu_si256(from)));
+    }
+    const int left = n_byte - at < N ? n_byte - at : N;
     const uint64_t mask = left >= 64 ? ~uint64_t{0} : left <= 0 ? 0 : (uint64_t{1} << left) - 1;
-    return _mm512_maskz_loadu_epi8(mask, p + at);
+    return hold(_mm512_maskz_loadu_epi8(mask, p + at));
   }
 
   [[gnu::always_inline]] explicit inline FourBlocks(const uint8_t* p, int n_byte = kBytes) {
-    const __m512i a = read(p, 0, n_byte);
-    const __m512i b = read(p, kSecond, n_byte);
+    const __m512i a = read<64>(p, 0, n_byte);
+    const __m512i b = read < sizeof(Block) == 34 ? 64 : 32 > (p, kSecond, n_byte);
     if constexpr (sizeof(Block) == 34) {
       const __m512i flip = _mm512_set1_epi8(-128);
       run.low = _mm512_permutex2var_epi8(a, load_order(kNibbles), b);
-      run.high = _mm512_permutex2var_epi8(read(p, 8, n_byte), load_order(kSecondHalf),
-                                          read(p, 72, n_byte));
+      run.high = _mm512_permutex2var_epi8(read<64>(p, 8, n_byte), load_order(kSecondHalf),
+                                          read<64>(p, 72, n_byte));
       run = {_mm512_xor_si512(run.low, flip), _mm512_xor_si512(run.high, flip)};
     } else {
       const __m512i bytes = _mm512_permutex2var_epi8(a, load_order(kNibbles), b);
@@ -153,9 +166,13 @@ struct FourBlocks {
       }
     }
     const __m512i words = _mm512_permutex2var_epi16(a, load_order(kScales), b);
-    scale = _mm512_cvtph_ps(_mm512_castsi512_si256(words));
-    offset = kHasOffset ? _mm_cvtph_ps(_mm512_extracti32x4_epi32(words, 2))
-                        : _mm512_castps512_ps128(scale);
+    if constexpr (kHasOffset) {
+      const __m256 both = _mm256_cvtph_ps(_mm512_castsi512_si128(words));
+      scale = _mm256_castps256_ps128(both);
+      offset = _mm256_extractf128_ps(both, 1);
+    } else {
+      scale = offset = _mm_cvtph_ps(_mm512_castsi512_si128(words));
+    }
   }
 
   static constexpr float kSumFactor = sizeof(Block) == 18   ? -8.0f
