@@ -26,10 +26,12 @@ struct Vectors {
   return _mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1);
 }
 
-[[gnu::always_inline]] inline float lane_sum(__m128 v) {
-  const __m128 two = v + _mm_movehl_ps(v, v);
-  return _mm_cvtss_f32(two) + _mm_cvtss_f32(_mm_movehdup_ps(two));
+// The sums of the lanes of each of four.
+[[gnu::always_inline]] inline __m128 lane_sums(const __m128 (&v)[4]) {
+  return _mm_hadd_ps(_mm_hadd_ps(v[0], v[1]), _mm_hadd_ps(v[2], v[3]));
 }
+
+// A kind of block has multiply(): for each vector four lanes, whose sum is the product with a row.
 
 // Types with blocks of 32.
 template <typename Block>
@@ -38,7 +40,7 @@ struct Blocks32 {
 
   template <int X>
   static inline void multiply(const uint8_t* row, const Vectors<X>& in, int64_t k,
-                              float (&out)[X]) {
+                              __m128 (&out)[X]) {
     __m512 products[X] = {};
     __m128 offsets[X] = {};
     int64_t i = 0;
@@ -55,7 +57,7 @@ struct Blocks32 {
       add<0>(in, i, Four(row, n_byte), products, offsets);
     }
     for (int v = 0; v < X; ++v)
-      out[v] = lane_sum(fold(products[v]) + Four::kSumFactor * offsets[v]);
+      out[v] = fold(products[v]) + Four::kSumFactor * offsets[v];
   }
 
  private:
@@ -79,7 +81,7 @@ template <typename Block>
 struct BlocksGrouped {
   template <int X>
   static inline void multiply(const uint8_t* row, const Vectors<X>& in, int64_t k,
-                              float (&out)[X]) {
+                              __m128 (&out)[X]) {
     __m512 products[X] = {};
     __m512 offsets[X] = {};  // the upper eight lanes
     const auto* block = reinterpret_cast<const Block*>(row);
@@ -97,7 +99,7 @@ struct BlocksGrouped {
       }
     }
     for (int v = 0; v < X; ++v) {
-      out[v] = lane_sum(fold(products[v] - _mm512_maskz_mov_ps(0xff00, offsets[v])));
+      out[v] = fold(products[v] - _mm512_maskz_mov_ps(0xff00, offsets[v]));
     }
   }
 };
@@ -105,7 +107,7 @@ struct BlocksGrouped {
 struct BlocksQ6K {
   template <int X>
   static inline void multiply(const uint8_t* row, const Vectors<X>& in, int64_t k,
-                              float (&out)[X]) {
+                              __m128 (&out)[X]) {
     __m512 products[X] = {};
     __m256 offsets[X] = {};
     const auto* block = reinterpret_cast<const BlockQ6_K*>(row);
@@ -126,7 +128,7 @@ struct BlocksQ6K {
     for (int v = 0; v < X; ++v) {
       const __m128 offset =
           _mm256_castps256_ps128(offsets[v]) + _mm256_extractf128_ps(offsets[v], 1);
-      out[v] = lane_sum(fold(products[v]) - 32.0f * offset);
+      out[v] = fold(products[v]) - 32.0f * offset;
     }
   }
 
@@ -146,24 +148,50 @@ struct BlocksQ6K {
   }
 };
 
+[[gnu::always_inline]] inline const uint8_t* row_data(const MatvecArgs& args, int64_t row) {
+  return static_cast<const uint8_t*>(args.weights.data) + row * args.weights.row_bytes;
+}
+
 template <typename Kind, int X>
 void one_row(const MatvecArgs& args, int64_t row, int64_t first_vector) {
   const int64_t n_block = (args.weights.k + 255) / 256;
   Vectors<X> in;
   for (int v = 0; v < X; ++v)
     in.x[v] = args.activations + (first_vector + v) * n_block;
-  const auto* data = static_cast<const uint8_t*>(args.weights.data);
-  float out[X];
-  Kind::template multiply<X>(data + row * args.weights.row_bytes, in, args.weights.k, out);
-  for (int v = 0; v < X; ++v)
-    finish_row(args, row, first_vector + v, out[v]);
+  __m128 lanes[X];
+  Kind::template multiply<X>(row_data(args, row), in, args.weights.k, lanes);
+  for (int v = 0; v < X; ++v) {
+    const __m128 pair = _mm_hadd_ps(lanes[v], lanes[v]);
+    finish_row(args, row, first_vector + v, pair[0] + pair[1]);
+  }
+}
+
+// Of one vector: short rows would spend much of their time on the sum of their lanes.
+template <typename Kind>
+void four_rows(const MatvecArgs& args, int64_t row) {
+  const Vectors<1> in = {{args.activations}};
+  __m128 lanes[4];
+  for (int r = 0; r < 4; ++r) {
+    __m128 one[1];
+    Kind::template multiply<1>(row_data(args, row + r), in, args.weights.k, one);
+    lanes[r] = one[0];
+  }
+  __m128 sums = lane_sums(lanes);
+  if (args.bias != nullptr) sums += _mm_loadu_ps(args.bias + row);
+  if (args.residual != nullptr) sums += _mm_loadu_ps(args.residual + row);
+  _mm_storeu_ps(args.out + row, sums);
 }
 
 // Rows one by one: a single stream of addresses is what a core reads fastest, and prefetching by
 // hand only gets in the way of the hardware's.
 template <typename Kind>
 void quantised_rows(const MatvecArgs& args, int64_t first, int64_t n_row) {
-  for (int64_t row = first; row < first + n_row; ++row) {
+  int64_t row = first;
+  if (args.n_vector == 1) {
+    for (; row + 4 <= first + n_row; row += 4)
+      four_rows<Kind>(args, row);
+  }
+  for (; row < first + n_row; ++row) {
     int64_t v = 0;
     for (; v + 4 <= args.n_vector; v += 4)
       one_row<Kind, 4>(args, row, v);
