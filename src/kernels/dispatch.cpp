@@ -14,6 +14,7 @@ std::vector<KernelSet> find_supported() {
       .dequant = &kDequantRef,
       .layer_rows = &kLayerRowsRef,
       .prefill_attention = &kPrefillAttentionRef,
+      .matvec = &kMatvecRef,
       .reconstruction = &kReconstructionRef,
       .window_attention = &kWindowAttentionRef,
   };
@@ -25,6 +26,7 @@ std::vector<KernelSet> find_supported() {
     set.dequant = &kDequantAvx2;
     set.layer_rows = &kLayerRowsAvx2;
     set.prefill_attention = &kPrefillAttentionAvx2;
+    set.matvec = &kMatvecAvx2;
     set.reconstruction = &kReconstructionAvx2;
     set.window_attention = &kWindowAttentionAvx2;
     found.push_back(set);
@@ -43,6 +45,7 @@ std::vector<KernelSet> find_supported() {
     set.name = "avx512_bf16";
     set.dequant = &kDequantAvx512Bf16;
     set.prefill_attention = &kPrefillAttentionAvx512Bf16;
+    set.matvec = &kMatvecAvx512Bf16;
     found.push_back(set);
   }
 #endif

@@ -8,6 +8,7 @@
 #include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
 #include "kernels/prefill_attention.h"
+#include "kernels/quant_matvec.h"
 #include "kernels/reconstruction.h"
 #include "kernels/window_attention.h"
 
@@ -19,6 +20,7 @@ struct KernelSet {
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
   const PrefillAttentionKernels* prefill_attention = nullptr;
+  const MatvecKernels* matvec = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;
   const WindowAttentionKernels* window_attention = nullptr;
 };
