@@ -113,5 +113,18 @@ class OnModel(BenchTest):
         self.assertEqual(rows[0]["to_first"]["of_medians"], 1)
 
 
+class WithoutModel(BenchTest):
+    def test_kernels(self):
+        row = {"kernel": str, "shape": str, "variant": str, "threads": int, "bound": str,
+               "to_ref": RATIO, "difference": NUMBER, "counts": bool}
+        document = bench("kernels", "-t", 1, "--kernel", "reconstruction.gram", "--repeat", 1)
+        self.check_shape(document["peaks"], dict.fromkeys(
+            ("f32", "bf16", "int8", "read_1", "read_n", "threads"), NUMBER))
+        variants = [r["variant"] for r in document["rows"]]
+        self.assertEqual(variants[0], "ref")
+        rows = self.check(document, "kernels", row, len(variants))
+        self.check_shape(rows[0]["gflops"], SPREAD)
+
+
 if __name__ == "__main__":
     unittest.main()
