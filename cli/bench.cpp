@@ -11,6 +11,8 @@ void register_bench(CLI::App& app, int* exit_code) {
   register_bench_decode(*bench, exit_code);
   register_bench_memory(*bench, exit_code);
   register_bench_eviction(*bench, exit_code);
+  register_bench_kernels(*bench, exit_code);
+  register_bench_layer(*bench, exit_code);
   register_bench_patterns(*bench, exit_code);
 }
 

@@ -9,6 +9,8 @@ void register_bench(CLI::App& app, int* exit_code);
 
 void register_bench_decode(CLI::App& bench, int* exit_code);
 void register_bench_eviction(CLI::App& bench, int* exit_code);
+void register_bench_kernels(CLI::App& bench, int* exit_code);
+void register_bench_layer(CLI::App& bench, int* exit_code);
 void register_bench_memory(CLI::App& bench, int* exit_code);
 void register_bench_prefill(CLI::App& bench, int* exit_code);
 

@@ -9,12 +9,16 @@ void add_report_flags(CLI::App& app, BenchFlags& flags) {
   app.add_flag("--json", flags.json, "JSON instead of a table");
 }
 
+void add_policies_flag(CLI::App& app, BenchFlags& flags) {
+  app.add_option("--policies", flags.policies, "names, apart by commas (default: --kv-policy)")
+      ->delimiter(',');
+}
+
 void add_bench_flags(CLI::App& app, BenchFlags& flags) {
   add_model_flags(app, flags.model);
   app.add_option("-f,--file", flags.file,
                  "text of the prompt, - for standard input (default: one of our own)");
-  app.add_option("--policies", flags.policies, "names, apart by commas (default: --kv-policy)")
-      ->delimiter(',');
+  add_policies_flag(app, flags);
   add_report_flags(app, flags);
   add_kv_flags(app, flags.kv);
 }

@@ -25,6 +25,7 @@ struct BenchFlags {
 
 // --repeat and --json, for scenarios without a model.
 void add_report_flags(CLI::App& app, BenchFlags& flags);
+void add_policies_flag(CLI::App& app, BenchFlags& flags);
 // All of them.
 void add_bench_flags(CLI::App& app, BenchFlags& flags);
 // A list of counts, apart by commas.

@@ -52,6 +52,10 @@ void print_head(const Json& document) {
               m["kernels"].get<std::string>().c_str(), m["memory_bytes"].get<double>() / (1 << 30),
               m["load_before"].get<double>(), m["restkv"].get<std::string>().c_str(),
               m["ggml"].get<std::string>().c_str(), m["compiler"].get<std::string>().c_str());
+  if (!document.contains("notes")) return;
+  for (const Json& note : document["notes"])
+    std::printf("%s\n", note.get<std::string>().c_str());
+  std::printf("\n");
 }
 
 void print_table(const Json& rows, std::span<const Column> columns) {

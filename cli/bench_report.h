@@ -32,7 +32,8 @@ struct Column {
   int digits = 1;
   double scale = 1.0;
 };
-// document["rows"] as a table; the rest of the document above it. Error: as flush_output().
+// document["rows"] as a table; above it the head, and document["notes"] line by line where there
+// are some. Error: as flush_output().
 Status print_report(const Json& document, std::span<const Column> columns, bool json);
 
 constexpr double kPerMiB = 1.0 / (1 << 20);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bench/common/take_back.h"
 #include "bench/common/text.h"
 #include "engine/decode.h"
 #include "engine/prefill.h"
@@ -44,7 +45,9 @@ class DecodeRace {
   }
 
   Result<DecodeRow> row(size_t i) const {
-    DecodeRow row{.policy = plans_[i]->config.policy.name, .cache_tokens = n_prompt_};
+    const std::vector<CacheConfig>& configs = contest_.configs;
+    DecodeRow row{.policy = i < configs.size() ? configs[i].policy.name : "full",
+                  .cache_tokens = n_prompt_};
     row.restkv = spread_of(ours_[i]);
     row.libllama = spread_of(theirs_);
     row.ratio = ratio_of(ours_[i], theirs_);
@@ -74,20 +77,6 @@ class DecodeRace {
     return contest_.libllama->read(prompt());
   }
 
-  // A cache that nothing cuts loses the decoded entries and the room that they took, so that
-  // growing is paid for in every repetition. One that is cut again stays as it is: its schedule
-  // keeps its size.
-  static Status rewind(int n_step, Sequence* sequence) {
-    if (sequence->plan->repeats()) return {};
-    for (LayerCache& layer : sequence->cache.layers) {
-      for (int s = 0; s < n_step; ++s)
-        layer.drop_last();
-      RESTKV_RETURN_IF_ERROR(layer.reserve(0, sequence->cache.meter));
-    }
-    sequence->cache.next_position -= n_step;
-    return {};
-  }
-
   // Tokens/s.
   Result<double> decode_ours(size_t i, int n_step) {
     Sequence& sequence = sequences_[i];
@@ -101,7 +90,7 @@ class DecodeRace {
       total_ms += now_ms() - start;
       if (checks) full_logits_.push_back(logits);
     }
-    RESTKV_RETURN_IF_ERROR(rewind(n_step, &sequence));
+    RESTKV_RETURN_IF_ERROR(take_back(n_step, &sequence));
     return 1e3 * n_step / total_ms;
   }
 

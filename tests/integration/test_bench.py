@@ -113,5 +113,41 @@ class OnModel(BenchTest):
         self.assertEqual(rows[0]["to_first"]["of_medians"], 1)
 
 
+class WithoutModel(BenchTest):
+    def test_kernels(self):
+        row = {"kernel": str, "shape": str, "variant": str, "threads": int, "bound": str,
+               "to_ref": RATIO, "difference": NUMBER, "counts": bool}
+        document = bench("kernels", "-t", 1, "--kernel", "reconstruction.gram", "--repeat", 1)
+        self.check_shape(document["peaks"], dict.fromkeys(
+            ("f32", "bf16", "int8", "read_1", "read_n", "threads"), NUMBER))
+        variants = [r["variant"] for r in document["rows"]]
+        self.assertEqual(variants[0], "ref")
+        rows = self.check(document, "kernels", row, len(variants))
+        self.check_shape(rows[0]["gflops"], SPREAD)
+
+    def test_layer(self):
+        row = {"policy": str, "context": int, "entries": NUMBER, "planned": NUMBER,
+               "prefill_ms": NUMBER, "eviction_ms": SPREAD, "decode_ms": SPREAD,
+               "bound_ms": NUMBER, "bound_share": NUMBER, "full_to_policy": RATIO,
+               "bytes": {"weights": int, "kv": int, "kv_full": int}, "recall": NUMBER,
+               "all_layers": {"prefill_s": NUMBER, "decode_s": NUMBER, "peak_bytes": NUMBER},
+               "counts": bool}
+        document = bench("layer", "-t", 1, "--shape", "smollm2-135m", "--ctx", 768, "--policies",
+                         "rest-kv,random,adakv", "--kv-budget", 192, "--repeat", 1, "-n", 2)
+        rows = self.check(document, "layer", row, 4)
+        self.assertEqual([r["policy"] for r in rows], ["full", "rest-kv", "random", "adakv"])
+        self.assertEqual(rows[0]["recall"], 1)
+        self.assertEqual(rows[0]["entries"], 768)
+        self.assertEqual(rows[0]["bytes"]["kv"], rows[0]["bytes"]["kv_full"])
+
+    def test_layer_beside_the_paper(self):
+        paper = {"seconds_per_token": NUMBER, "peak_gb": NUMBER, "out_of_memory": bool}
+        document = bench("layer", "-t", 1, "--shape", "mistral-7b", "--ctx", 4096, "--policies",
+                         "snapkv", "--repeat", 1, "-n", 1, "--no-prefill")
+        for row in self.check(document, "layer", {"paper": paper}, 2):
+            self.assertNotIn("prefill_ms", row)
+            self.assertGreater(row["recall"], 0.5)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,43 @@
+// Data and shapes that the kernels' cases share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/half.h"
+#include "core/random.h"
+#include "restkv/tensor_view.h"
+
+namespace restkv::bench {
+
+// The attention of one KV head in a known model.
+struct HeadShape {
+  const char* model;
+  int64_t head_dim, n_group, n_embd;
+};
+constexpr HeadShape kHeadShapes[] = {
+    {"smollm2-135m", 64, 3, 576}, {"mistral-7b", 128, 4, 4096}, {"gemma-7b", 256, 1, 3072}};
+
+// In [-scale, scale).
+inline std::vector<float> case_floats(int64_t n, uint64_t seed, float scale = 1.0f) {
+  SplitMix64 random(seed);
+  std::vector<float> values(n);
+  for (float& value : values)
+    value = scale * (2 * random.uniform() - 1);
+  return values;
+}
+
+inline std::vector<uint16_t> case_halves(int64_t n, uint64_t seed, float scale = 1.0f) {
+  SplitMix64 random(seed);
+  std::vector<uint16_t> values(n);
+  for (uint16_t& value : values)
+    value = float_to_half(scale * (2 * random.uniform() - 1));
+  return values;
+}
+
+inline RowsView half_rows(const std::vector<uint16_t>& values, int64_t n_col) {
+  const auto n_row = static_cast<int64_t>(values.size()) / n_col;
+  return {values.data(), ElementType::f16, n_row, n_col, n_col};
+}
+
+}  // namespace restkv::bench
