@@ -4,9 +4,9 @@ namespace restkv::kernels {
 namespace {
 
 struct Bf16Cells {
-  static constexpr int N = 16;
-  using F = Simd<N>::F;
-  using U = Simd<N>::U;
+  static constexpr int kLanes = 16;
+  using F = Simd<kLanes>::F;
+  using U = Simd<kLanes>::U;
   static constexpr int kPerCell = 2;
   static constexpr bool kCentred = true;
   static constexpr int kMaxColumns = 4;

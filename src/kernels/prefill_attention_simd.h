@@ -8,10 +8,10 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
 
 template <class Cells>
 class PrefillKernels {
-  static constexpr int N = Cells::N;
-  static constexpr int kVectors = kKeyBlock / N;
+  static constexpr int kLanes = Cells::kLanes;
+  static constexpr int kVectors = kKeyBlock / kLanes;
   using F = typename Cells::F;
-  using I = typename Simd<N>::I;
+  using I = typename Simd<kLanes>::I;
   using U = typename Cells::U;
   using Pack = PrefillPack<Cells>;
   using Tile = QueryTile<Cells>;
@@ -60,12 +60,12 @@ class PrefillKernels {
     const int64_t head = unit / n_block;
     Tile tile(args.queries, scratch);
     tile.load_rows(head, unit % n_block * kQueryBlock);
-    for (int64_t i = 0; kValues && i < kQueryBlock * tile.layout.width; i += N)
+    for (int64_t i = 0; kValues && i < kQueryBlock * tile.layout.width; i += kLanes)
       store(tile.output + i, F{});
     for (int64_t r = 0; r < kQueryBlock; ++r) {
       tile.row_max[r] = kNoMax;
       tile.offset[r] = 0.0f;
-      store(tile.row_sum + r * N, F{});
+      store(tile.row_sum + r * kLanes, F{});
     }
     const KeyRange seen = tile.blocks();
     if (args.selection.offsets == nullptr) {
@@ -126,7 +126,7 @@ class PrefillKernels {
 
   [[gnu::always_inline]] static inline F hide(F logits, int64_t column, KeyRange seen) {
     I key;
-    for (int i = 0; i < N; ++i)
+    for (int i = 0; i < kLanes; ++i)
       key[i] = static_cast<int32_t>(i + column);
     const F hidden = F{} - __builtin_inff();
     const F above = key < static_cast<int32_t>(seen.end) ? logits : hidden;
@@ -148,13 +148,13 @@ class PrefillKernels {
     const KeyRange seen = kMasked ? seen_of(tile, r, block) : KeyRange{};
     F x[kVectors];
     F sum = weights<kMasked>(logits, seen, tile.offset[r] - tile.row_max[r], x);
-    sum += load<F>(tile.row_sum + r * N);
+    sum += load<F>(tile.row_sum + r * kLanes);
     if (Cells::any_above(sum, kLargest)) [[unlikely]] {
       raise_max<kMasked, kValues>(tile, r, logits, seen);
       sum = weights<kMasked>(logits, seen, tile.offset[r] - tile.row_max[r], x);
-      sum += load<F>(tile.row_sum + r * N);
+      sum += load<F>(tile.row_sum + r * kLanes);
     }
-    store(tile.row_sum + r * N, sum);
+    store(tile.row_sum + r * kLanes, sum);
     if (kValues) store_weights(x, reinterpret_cast<uint32_t*>(logits));
   }
 
@@ -165,8 +165,8 @@ class PrefillKernels {
     F sum[2] = {};
 #pragma GCC unroll 16
     for (int i = 0; i < kVectors; ++i) {
-      F logit = load<F>(logits + i * N);
-      if (kMasked) logit = hide(logit, i * N, seen);
+      F logit = load<F>(logits + i * kLanes);
+      if (kMasked) logit = hide(logit, i * kLanes, seen);
       x[i] = Cells::exp2_sum(logit, F{} + shift);
       sum[i % 2] = i < 2 ? x[i] : sum[i % 2] + x[i];
     }
@@ -179,7 +179,7 @@ class PrefillKernels {
       F values[Cells::kPerCell];
       for (int j = 0; j < Cells::kPerCell; ++j)
         values[j] = x[i + j];
-      store(out + i / Cells::kPerCell * N, Cells::to_cells(values));
+      store(out + i / Cells::kPerCell * kLanes, Cells::to_cells(values));
     }
   }
 
@@ -188,23 +188,23 @@ class PrefillKernels {
                                           KeyRange seen) {
     F top = F{} - __builtin_inff();
     for (int i = 0; i < kVectors; ++i) {
-      const F logit = load<F>(logits + i * N);
-      top = Cells::max(top, kMasked ? hide(logit, i * N, seen) : logit);
+      const F logit = load<F>(logits + i * kLanes);
+      top = Cells::max(top, kMasked ? hide(logit, i * kLanes, seen) : logit);
     }
-    const float largest = max_lane<N>(top) + tile.offset[r];
+    const float largest = max_lane<kLanes>(top) + tile.offset[r];
     if (!(largest > tile.row_max[r])) return;
     const F factor = Cells::exp2_sum(F{} + tile.row_max[r], F{} - largest);
     tile.row_max[r] = largest;
-    store(tile.row_sum + r * N, load<F>(tile.row_sum + r * N) * factor);
+    store(tile.row_sum + r * kLanes, load<F>(tile.row_sum + r * kLanes) * factor);
     float* out = tile.output + r * tile.layout.width;
-    for (int64_t c = 0; kValues && c < tile.layout.width; c += N)
+    for (int64_t c = 0; kValues && c < tile.layout.width; c += kLanes)
       store(out + c, load<F>(out + c) * factor);
   }
 
   template <bool kValues>
   static void finish(const PrefillAttention& args, const Tile& tile, int64_t head) {
     for (int64_t r = 0; r < tile.n_row; ++r) {
-      const float total = lane_sum(load<F>(tile.row_sum + r * N));
+      const float total = lane_sum(load<F>(tile.row_sum + r * kLanes));
       const int64_t row = tile.first_row + r;
       if (args.lse != nullptr) {
         args.lse[head * args.queries.n_row + row] =
@@ -219,9 +219,9 @@ class PrefillKernels {
 
   static void write_row(const PrefillAttention& args, const float* sums, float share,
                         int64_t offset) {
-    typedef uint16_t H __attribute__((vector_size(2 * N)));
-    for (int64_t c = 0; c < args.queries.head_dim; c += N) {
-      const int64_t count = smaller(N, args.queries.head_dim - c);
+    typedef uint16_t H __attribute__((vector_size(2 * kLanes)));
+    for (int64_t c = 0; c < args.queries.head_dim; c += kLanes) {
+      const int64_t count = smaller(kLanes, args.queries.head_dim - c);
       const F value = load<F>(sums + c) * share;
       const U bits = (U)value;
       const H rounded = __builtin_convertvector((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16, H);
@@ -232,7 +232,7 @@ class PrefillKernels {
 
   template <typename V, typename T>
   [[gnu::always_inline]] static inline void store_some(T* out, V values, int64_t count) {
-    if (count == N) return store(out, values);
+    if (count == kLanes) return store(out, values);
     for (int64_t i = 0; i < count; ++i)
       out[i] = values[i];
   }
@@ -248,7 +248,7 @@ class PrefillKernels {
       tile.offset[r] = empty ? lse[r] : tile.offset[r] - lse[r] / kLn2;
     }
     for (int i = 0; i < kVectors; ++i)
-      store(tile.sums + i * N, F{});
+      store(tile.sums + i * kLanes, F{});
     for (int64_t group = 0; group < tile.n_row; group += Tile::kGroup) {
       const int64_t count = smaller(Tile::kGroup, tile.n_row - group);
       const GroupSight sight = group_sight(tile, b, group, count);
@@ -268,17 +268,17 @@ class PrefillKernels {
   template <bool kMasked>
   static void add_group_columns(const Tile& tile, int64_t block, int64_t group, int64_t count) {
     for (int i = 0; i < kVectors; i += 2) {
-      F sum[2] = {load<F>(tile.sums + i * N), load<F>(tile.sums + (i + 1) * N)};
+      F sum[2] = {load<F>(tile.sums + i * kLanes), load<F>(tile.sums + (i + 1) * kLanes)};
       for (int64_t r = 0; r < count; ++r) {
         const KeyRange seen = kMasked ? seen_of(tile, group + r, block) : KeyRange{};
         for (int j = 0; j < 2; ++j) {
-          F x = load<F>(tile.logits + r * kKeyBlock + (i + j) * N);
-          if (kMasked) x = hide(x, (i + j) * N, seen);
+          F x = load<F>(tile.logits + r * kKeyBlock + (i + j) * kLanes);
+          if (kMasked) x = hide(x, (i + j) * kLanes, seen);
           sum[j] += Cells::exp2_sum(x, F{} + tile.offset[group + r]);
         }
       }
-      store(tile.sums + i * N, sum[0]);
-      store(tile.sums + (i + 1) * N, sum[1]);
+      store(tile.sums + i * kLanes, sum[0]);
+      store(tile.sums + (i + 1) * kLanes, sum[1]);
     }
   }
 };

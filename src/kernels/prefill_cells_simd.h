@@ -1,11 +1,11 @@
 // What the prefill kernels multiply: cells of 4 bytes, one float or two bfloat16. A product of
 // [rows][depth] cells with [depth][columns] cells is the same register block for both.
 //
-// A cell type has: N (floats and cells of a register), kPerCell (values of a cell), kCentred (keys
-// lose their block's mean before they are packed), kMaxColumns (registers of a register block's
-// row), madd, exp2_sum, max,
-// any_above, and to_cells / pair_cells, which make cells of values side by side in
-// a row or of one column in kPerCell rows. See simd.h for the rules of these files.
+// A cell type has: kLanes (floats and cells of a register), kPerCell (values of a cell), kCentred
+// (keys lose their block's mean before they are packed), kMaxColumns (registers of a register
+// block's row), madd, exp2_sum, max, any_above, and to_cells / pair_cells, which make cells of
+// values side by side in a row or of one column in kPerCell rows. See simd.h for the rules of these
+// files.
 #pragma once
 
 #include "kernels/simd.h"
@@ -27,9 +27,9 @@ template <int N>
   return _mm256_cvtss_f32(_mm256_max_ps(half, _mm256_permute_ps(half, 0xb1)));
 }
 
-template <int N_>
+template <int N>
 struct FloatCells {
-  static constexpr int N = N_;
+  static constexpr int kLanes = N;
   using F = typename Simd<N>::F;
   using U = typename Simd<N>::U;
   static constexpr int kPerCell = 1;

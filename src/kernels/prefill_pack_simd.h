@@ -12,8 +12,8 @@
 namespace restkv::kernels {
 namespace {  // NOLINT: internal linkage on purpose, see simd.h
 
-constexpr int64_t kPanel = 64;
-constexpr int64_t kWidthAlign = 16;  // of a padded head_dim
+inline constexpr int64_t kPanel = 64;
+inline constexpr int64_t kWidthAlign = 16;  // of a padded head_dim
 
 [[gnu::always_inline]] inline int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
@@ -39,7 +39,7 @@ struct BlockLayout {
 
 template <class Cells>
 class PrefillPack {
-  static constexpr int N = Cells::N;
+  static constexpr int kLanes = Cells::kLanes;
   static constexpr int kPerCell = Cells::kPerCell;
   using F = typename Cells::F;
   using U = typename Cells::U;
@@ -65,34 +65,36 @@ class PrefillPack {
     }
   }
 
-  // N floats of a row from column c on, zeros beyond its end.
+  // kLanes floats of a row from column c on, zeros beyond its end.
   [[gnu::always_inline]] static inline F load_row(const RowsView& rows, int64_t row, int64_t c) {
     const int64_t offset = row * rows.row_stride + c;
     const int64_t left = rows.n_col - c;
     if (rows.type == ElementType::f16) {
       const uint16_t* data = static_cast<const uint16_t*>(rows.data) + offset;
-      if (left >= N) return load_half<N>(data);
-      uint16_t padded[N] = {};
+      if (left >= kLanes) return load_half<kLanes>(data);
+      uint16_t padded[kLanes] = {};
       for (int64_t i = 0; i < left; ++i)
         padded[i] = data[i];
-      return load_half<N>(padded);
+      return load_half<kLanes>(padded);
     }
     const float* data = static_cast<const float*>(rows.data) + offset;
-    if (left >= N) return load<F>(data);
-    float padded[N] = {};
+    if (left >= kLanes) return load<F>(data);
+    float padded[kLanes] = {};
     for (int64_t i = 0; i < left; ++i)
       padded[i] = data[i];
     return load<F>(padded);
   }
 
-  // Columns c .. c + N of N registers that hold rows.
-  [[gnu::always_inline]] static inline void transpose(F (&block)[N]) { Tile<N>::transpose(block); }
+  // Columns c .. c + kLanes of kLanes registers that hold rows.
+  [[gnu::always_inline]] static inline void transpose(F (&block)[kLanes]) {
+    Tile<kLanes>::transpose(block);
+  }
 
  private:
   static void average(const RowsView& rows, int64_t first, int64_t n_row, int64_t width,
                       float* mean) {
     const float share = 1.0f / static_cast<float>(n_row);
-    for (int64_t c = 0; c < width; c += N) {
+    for (int64_t c = 0; c < width; c += kLanes) {
       F sum{};
       for (int64_t r = 0; r < n_row; ++r)
         sum += load_row(rows, first + r, c);
@@ -100,12 +102,12 @@ class PrefillPack {
     }
   }
 
-  // Cells c .. c + N of a row, less the mean.
+  // Cells c .. c + kLanes of a row, less the mean.
   [[gnu::always_inline]] static inline U row_cells(const RowsView& rows, int64_t row, int64_t c,
                                                    const float* mean) {
     F values[kPerCell];
     for (int i = 0; i < kPerCell; ++i) {
-      const int64_t column = c * kPerCell + i * N;
+      const int64_t column = c * kPerCell + i * kLanes;
       values[i] = column < rows.n_col ? load_row(rows, row, column) : F{};
       if (mean != nullptr && column < rows.n_col) values[i] -= load<F>(mean + column);
     }
@@ -114,15 +116,15 @@ class PrefillPack {
 
   static void pack_keys(const RowsView& rows, int64_t first, int64_t n_row, const float* mean,
                         const Layout& layout, uint32_t* out) {
-    for (int64_t key = 0; key < kKeyBlock; key += N) {
+    for (int64_t key = 0; key < kKeyBlock; key += kLanes) {
       uint32_t* panel = out + key / kPanel * kPanel * layout.depth + key % kPanel;
-      for (int64_t c = 0; c < layout.depth; c += N) {
-        F block[N];
-        for (int64_t i = 0; i < N; ++i) {
+      for (int64_t c = 0; c < layout.depth; c += kLanes) {
+        F block[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i) {
           block[i] = key + i < n_row ? (F)row_cells(rows, first + key + i, c, mean) : F{};
         }
         transpose(block);
-        for (int64_t i = 0; i < smaller(N, layout.depth - c); ++i)
+        for (int64_t i = 0; i < smaller(kLanes, layout.depth - c); ++i)
           store(panel + (c + i) * kPanel, block[i]);
       }
     }
@@ -133,7 +135,7 @@ class PrefillPack {
     for (int64_t begin = 0; begin < layout.width; begin += kPanel) {
       const int64_t n_col = smaller(kPanel, layout.width - begin);
       for (int64_t row = 0; row < kKeyBlock; row += kPerCell) {
-        for (int64_t c = begin; c < begin + n_col; c += N, out += N) {
+        for (int64_t c = begin; c < begin + n_col; c += kLanes, out += kLanes) {
           F values[kPerCell];
           for (int i = 0; i < kPerCell; ++i) {
             const bool present = row + i < n_row && c < rows.n_col;

@@ -11,7 +11,7 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
 // kRowPad, width of kWidthAlign.
 template <class Cells>
 class CellProduct {
-  static constexpr int N = Cells::N;
+  static constexpr int kLanes = Cells::kLanes;
   using F = typename Cells::F;
   using U = typename Cells::U;
 
@@ -29,21 +29,21 @@ class CellProduct {
 
   template <bool kAdd>
   void run(int64_t width) const {
-    constexpr int64_t kStep = Cells::kMaxColumns * N;
+    constexpr int64_t kStep = Cells::kMaxColumns * kLanes;
     int64_t c = 0;
     for (; c + kStep <= width; c += kStep)
       columns<Cells::kMaxColumns, kAdd>(c);
     if constexpr (Cells::kMaxColumns > 2) {
-      if (width - c == 3 * N) return columns<3, kAdd>(c);
-      if (width - c == 2 * N) return columns<2, kAdd>(c);
-      if (width - c == N) return columns<1, kAdd>(c);
+      if (width - c == 3 * kLanes) return columns<3, kAdd>(c);
+      if (width - c == 2 * kLanes) return columns<2, kAdd>(c);
+      if (width - c == kLanes) return columns<1, kAdd>(c);
     }
   }
 
  private:
   template <int C, bool kAdd>
   void columns(int64_t c) const {
-    constexpr int kRows = N == 8 || C == 4 ? 4 : 8;
+    constexpr int kRows = kLanes == 8 || C == 4 ? 4 : 8;
     for (int64_t r = 0; r < n_row; r += kRows)
       block<kRows, C, kAdd>(a + r * a_stride, b + c, out + r * out_stride + c);
   }
@@ -56,13 +56,13 @@ class CellProduct {
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c)
-        acc[r][c] = kAdd ? load<F>(sums + r * out_stride + c * N) : F{};
+        acc[r][c] = kAdd ? load<F>(sums + r * out_stride + c * kLanes) : F{};
     }
     for (int64_t k = 0; k < depth; ++k) {
       U right[C];
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c)
-        right[c] = load<U>(panel + k * b_stride + c * N);
+        right[c] = load<U>(panel + k * b_stride + c * kLanes);
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const uint32_t left = rows[r * a_stride + k];
@@ -75,7 +75,7 @@ class CellProduct {
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c)
-        store(sums + r * out_stride + c * N, acc[r][c]);
+        store(sums + r * out_stride + c * kLanes, acc[r][c]);
     }
   }
 };
@@ -87,7 +87,7 @@ struct KeyRange {
 // kQueryBlock rows of one head in scratch, and what they see.
 template <class Cells>
 class QueryTile {
-  static constexpr int N = Cells::N;
+  static constexpr int kLanes = Cells::kLanes;
   using F = typename Cells::F;
   using Pack = PrefillPack<Cells>;
   using Product = CellProduct<Cells>;
@@ -108,14 +108,15 @@ class QueryTile {
     logits = take(kGroup * kKeyBlock);
     offset = take(kQueryBlock);
     row_max = take(kQueryBlock);
-    row_sum = take(kQueryBlock * N);
+    row_sum = take(kQueryBlock * kLanes);
     sums = take(kKeyBlock);
     output = take(kQueryBlock * layout.width);
   }
 
   static size_t scratch_bytes(int64_t head_dim) {
     const BlockLayout<Cells> layout(head_dim);
-    const int64_t rows = padded_depth(layout) + (Cells::kCentred ? 2 : 1) * layout.width + 3 + N;
+    const int64_t rows =
+        padded_depth(layout) + (Cells::kCentred ? 2 : 1) * layout.width + 3 + kLanes;
     return (kQueryBlock * rows + kGroup * kKeyBlock) * sizeof(float);
   }
 
@@ -146,15 +147,15 @@ class QueryTile {
   void multiply_mean(const uint32_t* block) const {
     if constexpr (Cells::kCentred) {
       const float* mean = reinterpret_cast<const float*>(block + layout.mean());
-      constexpr int kVectors = kQueryBlock / N;
+      constexpr int kVectors = kQueryBlock / kLanes;
       F acc[kVectors] = {};
       for (int64_t c = 0; c < queries_.head_dim; ++c) {
 #pragma GCC unroll 16
         for (int i = 0; i < kVectors; ++i)
-          acc[i] += mean[c] * load<F>(turned_ + c * kQueryBlock + i * N);
+          acc[i] += mean[c] * load<F>(turned_ + c * kQueryBlock + i * kLanes);
       }
       for (int i = 0; i < kVectors; ++i)
-        store(offset + i * N, acc[i]);
+        store(offset + i * kLanes, acc[i]);
     }
   }
 
@@ -199,13 +200,13 @@ class QueryTile {
   float* logits;   // [kGroup][kKeyBlock]
   float* offset;   // [kQueryBlock]
   float* row_max;  // [kQueryBlock]
-  float* row_sum;  // [kQueryBlock][N], to be added up
+  float* row_sum;  // [kQueryBlock][kLanes], to be added up
   float* sums;     // [kKeyBlock]
   float* output;   // [kQueryBlock][layout.width]
 
  private:
   static int64_t padded_depth(const BlockLayout<Cells>& layout) {
-    return (layout.depth + N - 1) / N * N;
+    return (layout.depth + kLanes - 1) / kLanes * kLanes;
   }
 
   int64_t padded_rows(int64_t group) const {
@@ -215,10 +216,10 @@ class QueryTile {
 
   void load_cells(const RowsView& rows, float factor) const {
     for (int64_t r = 0; r < kQueryBlock; ++r) {
-      for (int64_t c = 0; c < cell_stride_; c += N) {
+      for (int64_t c = 0; c < cell_stride_; c += kLanes) {
         F values[Cells::kPerCell];
         for (int i = 0; i < Cells::kPerCell; ++i) {
-          const int64_t column = c * Cells::kPerCell + i * N;
+          const int64_t column = c * Cells::kPerCell + i * kLanes;
           const bool present = r < n_row && column < rows.n_col;
           values[i] = present ? Pack::load_row(rows, r, column) * factor : F{};
         }
@@ -229,13 +230,13 @@ class QueryTile {
 
   // turned_ [layout.width][kQueryBlock]: unrounded, so that a row of it meets one number of a mean.
   void load_turned(const RowsView& rows, float factor) const {
-    for (int64_t r = 0; r < kQueryBlock; r += N) {
-      for (int64_t c = 0; c < layout.width; c += N) {
-        F block[N];
-        for (int64_t i = 0; i < N; ++i)
+    for (int64_t r = 0; r < kQueryBlock; r += kLanes) {
+      for (int64_t c = 0; c < layout.width; c += kLanes) {
+        F block[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i)
           block[i] = r + i < n_row ? Pack::load_row(rows, r + i, c) * factor : F{};
         Pack::transpose(block);
-        for (int64_t i = 0; i < N; ++i)
+        for (int64_t i = 0; i < kLanes; ++i)
           store(turned_ + (c + i) * kQueryBlock + r, block[i]);
       }
     }
