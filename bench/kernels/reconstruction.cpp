@@ -53,7 +53,7 @@ KernelCase distance_case(const HeadShape& shape) {
   const auto d = static_cast<double>(shape.head_dim);
   one.work = static_cast<double>(kEntries * shape.n_group) * (d * (d + 1) + 3 * d);
   one.run = [data](const KernelSet& set, int64_t, int) {
-    set.reconstruction->distance({.outputs = data->outputs.data(),
+    set.reconstruction->distance({.projected = data->outputs.data(),
                                   .factors = data->factors.data(),
                                   .n_head = data->shape.n_group,
                                   .values = half_rows(data->values, data->shape.head_dim),

@@ -115,9 +115,10 @@ KernelCase top_case() {
   one.work = 4.0 * kRows * kEntries;
   one.run = [data](const KernelSet& set, int64_t, int) {
     int64_t total = 0;
+    float near = 0.0f;
     for (int64_t r = 0; r < kRows; ++r)
       total += set.window_attention->top_position_sum(data->weights.data() + r * kStride, kEntries,
-                                                      1024);
+                                                      1024, &near);
     data->position_sum = total;
   };
   one.result = [data] { return std::vector<float>{static_cast<float>(data->position_sum)}; };

@@ -47,7 +47,7 @@ struct Sequence {
 
   RopeTable rope;         // where keys are rotated when they are read
   MeanRotation rotation;  // where moments of the queries are asked for
-  RopeTable ahead;                             // elsewhere: of the positions first_ahead ...
+  RopeTable ahead;        // elsewhere: of the positions first_ahead ...
   int64_t first_ahead = 0;
 
   // Tokens read so far, evicted ones included.

@@ -71,6 +71,7 @@ std::vector<float> by_distance(const std::vector<float>& by_offset, double facto
 
 LastBlock observe_last(const HeadObservation& head, int64_t n_row) {
   const auto& window = *kernels::best_kernels().window_attention;
+  const auto add = kernels::best_kernels().layer_rows->add;
   const int64_t n_key = head.keys.n_row, n = std::min(n_row, head.n_query);
   std::vector<double> by_key(n_key, 0.0);
   std::vector<float> by_offset(n_key, 0.0f);
@@ -84,8 +85,8 @@ LastBlock observe_last(const HeadObservation& head, int64_t n_row) {
     attend(queries.data(), count, head.keys, visible.data(), head.scale, &rows);
     window.add_columns(rows.weights.data(), rows.stride, count, n_key, by_key.data());
     for (int64_t i = 0; i < count; ++i) {
-      window.blend(rows.weights.data() + i * rows.stride, 1.0f, 1.0f, visible[i],
-                   by_offset.data() + n_key - visible[i]);
+      float* sums = by_offset.data() + n_key - visible[i];
+      add(rows.weights.data() + i * rows.stride, nullptr, {.f32 = sums}, visible[i], sums);
     }
   }
   const double factor = 1.0 / static_cast<double>(n);
