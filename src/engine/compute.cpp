@@ -78,28 +78,39 @@ void Compute::watch(const std::atomic<bool>* cancel) {
                                       const_cast<std::atomic<bool>*>(cancel));
 }
 
+struct Compute::Meeting {
+  const std::function<void()>& work;
+  Crew crew;
+  bool led = false;
+  std::exception_ptr failure{};
+
+  void lead() {
+    led = true;
+    try {
+      work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    crew.dismiss();
+  }
+};
+
 void Compute::together(const std::function<void()>& work) {
   if (n_threads_ == 1 || crew_ != nullptr) return work();
-  struct Meeting {
-    const std::function<void()>& work;
-    Crew crew;
-    bool led = false;
-    std::exception_ptr failure{};
-  } meeting{work, Crew(n_threads_)};
+  Meeting meeting{work, Crew(n_threads_)};
   const auto join = [](ggml_tensor*, int thread, int, void* data) {
-    auto& meeting = *static_cast<Meeting*>(data);
-    if (thread != 0) return meeting.crew.follow(thread);
-    meeting.led = true;
-    try {
-      meeting.work();
-    } catch (...) {
-      meeting.failure = std::current_exception();
-    }
-    meeting.crew.dismiss();
+    auto& compute = *static_cast<Compute*>(data);
+    Meeting& meeting = *compute.meeting_.load();
+    if (thread == 0) return meeting.lead();
+    meeting.crew.follow(thread);
+    ++compute.n_left_;
   };
   crew_ = &meeting.crew;
-  LoneNode node(join, n_threads_, &meeting);
+  meeting_ = &meeting;
+  LoneNode node(join, n_threads_, this);
   ggml_backend_graph_compute(backend_.get(), node.graph());
+  // ggml has waited for all threads; that they have left is said once more where tools see it.
+  (void)n_left_.load();
   crew_ = nullptr;
   // A graph that could not begin (no memory) has met nobody.
   if (!meeting.led) return work();

@@ -112,7 +112,11 @@ class Compute {
   int n_threads_ = 1;
   Kernels kernels_ = Kernels::automatic;
   GraphThreads workers_{*this};
+  struct Meeting;
+
   Crew* crew_ = nullptr;  // while the threads are together
+  std::atomic<Meeting*> meeting_{nullptr};
+  std::atomic<int> n_left_{0};
   const std::atomic<bool>* cancel_ = nullptr;
   ggml_backend_ptr backend_;
   ggml_gallocr_ptr arena_;

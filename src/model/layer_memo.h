@@ -21,11 +21,6 @@ class LayerMemo {
     return static_cast<size_t>(layer) < kept_.size() ? kept_[layer] : nullptr;
   }
 
-  void clear() {
-    const std::lock_guard lock(mutex_);
-    kept_.clear();
-  }
-
   void keep(int32_t layer, Floats floats) {
     const std::lock_guard lock(mutex_);
     if (static_cast<size_t>(layer) >= kept_.size()) kept_.resize(layer + 1);
