@@ -12,7 +12,6 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
 template <int N, int kDotN, int kDotQueries, int kSumQueries>
 class DecodeAttention {
   using F = typename Simd<N>::F;
-  using I = typename Simd<N>::I;
   using U = typename Simd<N>::U;
   static constexpr int kVec = Chunk<N>::kVec;
   static constexpr int64_t kBlock = kDecodeBlock;

@@ -19,27 +19,27 @@ constexpr double kThreeLayers = 1e-2;
 // Sums in another order, three layers deep.
 constexpr double kRounding = 1e-4;
 
-struct Run {
+struct Decoded {
   std::vector<float> logits;  // of all steps
   Sequence sequence;
 };
 
 // A prompt read by ggml's kernels and ten tokens decoded by `kernels`.
-Run run(const std::shared_ptr<const Model>& model, const CacheConfig& config, Kernels kernels,
-        int n_threads = 1) {
-  Run run{{}, test::make_sequence(config)};
+Decoded decode_after(const std::shared_ptr<const Model>& model, const CacheConfig& config,
+                     Kernels kernels, int n_threads = 1) {
+  Decoded result{{}, test::make_sequence(config)};
   const auto reader = test::make_compute(nullptr, 1, Kernels::ggml);
-  const auto read = extend(*model, *reader, {.tokens = random_tokens(150, 1)}, &run.sequence);
+  const auto read = extend(*model, *reader, {.tokens = random_tokens(150, 1)}, &result.sequence);
   EXPECT_TRUE(read.ok()) << read.status().message();
   const auto compute = test::make_compute(nullptr, n_threads, kernels);
   for (const int32_t token : random_tokens(10, 2)) {
-    const DecodeSlot slot{&run.sequence, token};
+    const DecodeSlot slot{&result.sequence, token};
     std::vector<float> logits;
     const Status status = decode(*model, *compute, {&slot, 1}, &logits);
     EXPECT_TRUE(status.ok()) << status.message();
-    run.logits.insert(run.logits.end(), logits.begin(), logits.end());
+    result.logits.insert(result.logits.end(), logits.begin(), logits.end());
   }
-  return run;
+  return result;
 }
 
 std::vector<CacheConfig> configs(StorageType type, KeyPositions positions) {
@@ -62,8 +62,8 @@ TEST(DecodeKernels, AreCloseToGgmls) {
       for (const CacheConfig& config : configs(type, KeyPositions::original)) {
         SCOPED_TRACE(model->hparams().arch + " " + config.policy.name);
         const double bound = model->hparams().n_layer == 1 ? kOneLayer : kThreeLayers;
-        const Run own = run(model, config, Kernels::automatic);
-        const Run ggml = run(model, config, Kernels::ggml);
+        const Decoded own = decode_after(model, config, Kernels::automatic);
+        const Decoded ggml = decode_after(model, config, Kernels::ggml);
         EXPECT_LT(relative_error(own.logits, ggml.logits),
                   type == StorageType::f16 ? bound : 5 * bound);
       }
@@ -75,11 +75,13 @@ TEST(DecodeKernels, TheNumberOfThreadsIsRounding) {
   for (const KeyPositions positions : {KeyPositions::original, KeyPositions::cache}) {
     for (const CacheConfig& config : configs(StorageType::f16, positions)) {
       SCOPED_TRACE(config.policy.name);
-      const Run one = run(test::tiny_model(), config, Kernels::automatic);
+      const Decoded one = decode_after(test::tiny_model(), config, Kernels::automatic);
       for (const int n_threads : {2, 3, 5}) {
-        const Run many = run(test::tiny_model(), config, Kernels::automatic, n_threads);
+        const Decoded many =
+            decode_after(test::tiny_model(), config, Kernels::automatic, n_threads);
         EXPECT_LT(relative_error(many.logits, one.logits), kRounding);
-        const Run again = run(test::tiny_model(), config, Kernels::automatic, n_threads);
+        const Decoded again =
+            decode_after(test::tiny_model(), config, Kernels::automatic, n_threads);
         EXPECT_EQ(many.logits, again.logits);
       }
     }
@@ -88,8 +90,8 @@ TEST(DecodeKernels, TheNumberOfThreadsIsRounding) {
 
 TEST(DecodeKernels, KeysThatTurnAreOursWithEveryChoice) {
   for (const CacheConfig& config : configs(StorageType::f16, KeyPositions::cache)) {
-    const Run own = run(test::qwen_model(), config, Kernels::automatic);
-    EXPECT_EQ(own.logits, run(test::qwen_model(), config, Kernels::ggml).logits);
+    const Decoded own = decode_after(test::qwen_model(), config, Kernels::automatic);
+    EXPECT_EQ(own.logits, decode_after(test::qwen_model(), config, Kernels::ggml).logits);
   }
 }
 
@@ -97,8 +99,8 @@ TEST(DecodeKernels, KeysThatTurnAreOursWithEveryChoice) {
 TEST(DecodeKernels, LogsHoldTheSameQueries) {
   CacheConfig config = cache_config("snapkv", 48);
   config.schedule = Schedule{Schedule::Kind::decode, 4};
-  const Run own = run(test::gemma_model(), config, Kernels::automatic);
-  const Run ggml = run(test::gemma_model(), config, Kernels::ggml);
+  const Decoded own = decode_after(test::gemma_model(), config, Kernels::automatic);
+  const Decoded ggml = decode_after(test::gemma_model(), config, Kernels::ggml);
   const QueryRows a = own.sequence.memory[0].rotated.rows(),
                   b = ggml.sequence.memory[0].rotated.rows();
   ASSERT_EQ(a.n_query, b.n_query);
