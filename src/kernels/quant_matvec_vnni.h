@@ -49,13 +49,13 @@ struct Run {
 }
 
 // Of 128 values as they come: groups 0 and 1, then 2 and 3.
-constexpr ByteOrder kPlainLow = order_bytes(0, [](int j, int v) { return 32 * j + v; });
-constexpr ByteOrder kPlainHigh = order_bytes(16, [](int j, int v) { return 32 * j + v; });
+inline constexpr ByteOrder kPlainLow = order_bytes(0, [](int j, int v) { return 32 * j + v; });
+inline constexpr ByteOrder kPlainHigh = order_bytes(16, [](int j, int v) { return 32 * j + v; });
 
 // Of groups 0 and 2, then 1 and 3.
-constexpr ByteOrder kPairedLow =
+inline constexpr ByteOrder kPairedLow =
     order_bytes(0, [](int j, int v) { return j % 2 * 64 + j / 2 * 32 + v; });
-constexpr ByteOrder kPairedHigh =
+inline constexpr ByteOrder kPairedHigh =
     order_bytes(16, [](int j, int v) { return j % 2 * 64 + j / 2 * 32 + v; });
 
 [[gnu::always_inline]] inline __m512i nibbles(__m512i v) {
@@ -82,10 +82,10 @@ class FourBlocks {
  public:
   static constexpr int kBytes = 4 * sizeof(Block);
   // 1 where a block has an offset of its own, else less what unsigned weights are too large by.
-  static constexpr float kSumFactor = sizeof(Block) == sizeof(BlockQ4_0)   ? -8.0f
-                                      : sizeof(Block) == sizeof(BlockQ5_0) ? -16.0f
-                                      : sizeof(Block) == sizeof(BlockQ8_0) ? -128.0f
-                                                                           : 1.0f;
+  static constexpr float kSumFactor = sizeof(Block) == sizeof(BlockQ40)   ? -8.0f
+                                      : sizeof(Block) == sizeof(BlockQ50) ? -16.0f
+                                      : sizeof(Block) == sizeof(BlockQ80) ? -128.0f
+                                                                          : 1.0f;
   Run run;
   __m128 scale;   // of the four groups
   __m128 offset;  // what the groups' sums are multiplied by, but for kSumFactor
@@ -114,11 +114,11 @@ class FourBlocks {
   }
 
  private:
-  static constexpr bool kWhole = sizeof(Block) == sizeof(BlockQ8_0);  // bytes, not nibbles
+  static constexpr bool kWhole = sizeof(Block) == sizeof(BlockQ80);  // bytes, not nibbles
   static constexpr bool kHasHigh =
-      sizeof(Block) == sizeof(BlockQ5_0) || sizeof(Block) == sizeof(BlockQ5_1);
+      sizeof(Block) == sizeof(BlockQ50) || sizeof(Block) == sizeof(BlockQ51);
   static constexpr bool kHasOffset =
-      sizeof(Block) == sizeof(BlockQ4_1) || sizeof(Block) == sizeof(BlockQ5_1);
+      sizeof(Block) == sizeof(BlockQ41) || sizeof(Block) == sizeof(BlockQ51);
   static constexpr int kQuants = kWhole ? 2 : sizeof(Block) - 16;
   static constexpr int kSecond = kWhole ? 64 : kBytes - 32;
   static constexpr int kSecondBytes = kWhole ? 64 : 32;

@@ -40,7 +40,7 @@ struct Grouped {
     for (int half = 0; half < 2; ++half) {
       const __m512i bytes = _mm512_loadu_si512(block.q + 64 * half);
       const __m512i shifted = _mm512_srli_epi16(bytes, 4);
-      if constexpr (sizeof(Block) == sizeof(BlockQ5_K)) {
+      if constexpr (sizeof(Block) == sizeof(BlockQ5K)) {
         run[half] = permute(with_high(bytes, fifth_bits(block, 4 * half), 31), kPairedLow,
                             kPairedHigh, with_high(shifted, fifth_bits(block, 4 * half + 1), 31));
       } else {
@@ -62,7 +62,7 @@ struct Runs {
   __m256i scales;  // [16] of 16 bits: dword j of half h has those of group 4 h + j
   float d;
 
-  [[gnu::always_inline]] explicit inline Runs(const BlockQ6_K& block) {
+  [[gnu::always_inline]] explicit inline Runs(const BlockQ6K& block) {
     d = _cvtsh_ss(block.d);
     const auto* bytes_of_scales = reinterpret_cast<const __m128i_u*>(block.scales);
     scales = _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes_of_scales));

@@ -76,7 +76,7 @@ struct TestWeights {
                             type == WeightType::q4_k || type == WeightType::q5_k;
     const uint16_t d = pick();
     const uint16_t m = pick();
-    std::memcpy(block + (type == WeightType::q6_k ? offsetof(BlockQ6_K, d) : 0), &d, sizeof(d));
+    std::memcpy(block + (type == WeightType::q6_k ? offsetof(BlockQ6K, d) : 0), &d, sizeof(d));
     if (has_offset) std::memcpy(block + 2, &m, sizeof(m));
   }
 };
