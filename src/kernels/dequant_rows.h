@@ -12,7 +12,7 @@
 namespace restkv::kernels {
 
 struct WeightRows {
-  const void* data = nullptr;  // row r begins at byte r * row_bytes; 2-byte aligned
+  const void* data = nullptr;  // row r begins at byte r * row_bytes; aligned to 2 bytes, f32 to 4
   WeightType type = WeightType::f32;
   int64_t row_bytes = 0;  // >= weight_row_bytes(type, k)
   int64_t k = 0;          // values of a row, a multiple of the type's block size

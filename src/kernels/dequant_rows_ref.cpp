@@ -34,25 +34,25 @@ int offset_of(const uint8_t (&s)[12], int group) {
   return group < 4 ? s[group + 4] & 63 : (s[group + 4] >> 4) | ((s[group] >> 6) << 4);
 }
 
-float value(const BlockQ4_0& b, int i) {
+float value(const BlockQ40& b, int i) {
   return static_cast<float>(nibble(b.q, i) - 8) * half_to_float(b.d);
 }
 
-float value(const BlockQ4_1& b, int i) {
+float value(const BlockQ41& b, int i) {
   return static_cast<float>(nibble(b.q, i)) * half_to_float(b.d) + half_to_float(b.m);
 }
 
-float value(const BlockQ5_0& b, int i) {
+float value(const BlockQ50& b, int i) {
   const int q = nibble(b.q, i) + 16 * high_bit(b.high, i);
   return static_cast<float>(q - 16) * half_to_float(b.d);
 }
 
-float value(const BlockQ5_1& b, int i) {
+float value(const BlockQ51& b, int i) {
   const int q = nibble(b.q, i) + 16 * high_bit(b.high, i);
   return static_cast<float>(q) * half_to_float(b.d) + half_to_float(b.m);
 }
 
-float value(const BlockQ8_0& b, int i) {
+float value(const BlockQ80& b, int i) {
   return static_cast<float>(b.q[i]) * half_to_float(b.d);
 }
 
@@ -69,22 +69,23 @@ int group_nibble(const uint8_t* q, int i) {
   return i / 32 % 2 == 0 ? byte & 15 : byte >> 4;
 }
 
-float value(const BlockQ4_K& b, int i) {
+float value(const BlockQ4K& b, int i) {
   return scaled_group(b, i / 32, group_nibble(b.q, i));
 }
 
-float value(const BlockQ5_K& b, int i) {
+float value(const BlockQ5K& b, int i) {
   const int high = (b.high[i % 32] >> (i / 32)) & 1;
   return scaled_group(b, i / 32, group_nibble(b.q, i) + 16 * high);
 }
 
-float value(const BlockQ6_K& b, int i) {
+float value(const BlockQ6K& b, int i) {
   const int half = i / 128;
   const int run = i / 32 % 4;
   const int byte = b.low[half * 64 + run % 2 * 32 + i % 32];
   const int low = run < 2 ? byte & 15 : byte >> 4;
   const int high = (b.high[half * 32 + i % 32] >> (2 * run)) & 3;
-  const float d = half_to_float(b.d) * static_cast<float>(b.scales[i / 16]);
+  const int8_t scale = b.scales[i / 16];
+  const float d = half_to_float(b.d) * static_cast<float>(scale);
   return d * static_cast<float>(low + 16 * high - 32);
 }
 
@@ -119,21 +120,21 @@ void decode_row(WeightType type, const void* row, int64_t k, Out* out) {
         put(widen(static_cast<const uint16_t*>(row)[i]), out + i);
       return;
     case WeightType::q4_0:
-      return decode<BlockQ4_0, 32>(row, k, out);
+      return decode<BlockQ40, 32>(row, k, out);
     case WeightType::q4_1:
-      return decode<BlockQ4_1, 32>(row, k, out);
+      return decode<BlockQ41, 32>(row, k, out);
     case WeightType::q5_0:
-      return decode<BlockQ5_0, 32>(row, k, out);
+      return decode<BlockQ50, 32>(row, k, out);
     case WeightType::q5_1:
-      return decode<BlockQ5_1, 32>(row, k, out);
+      return decode<BlockQ51, 32>(row, k, out);
     case WeightType::q8_0:
-      return decode<BlockQ8_0, 32>(row, k, out);
+      return decode<BlockQ80, 32>(row, k, out);
     case WeightType::q4_k:
-      return decode<BlockQ4_K, 256>(row, k, out);
+      return decode<BlockQ4K, 256>(row, k, out);
     case WeightType::q5_k:
-      return decode<BlockQ5_K, 256>(row, k, out);
+      return decode<BlockQ5K, 256>(row, k, out);
     case WeightType::q6_k:
-      return decode<BlockQ6_K, 256>(row, k, out);
+      return decode<BlockQ6K, 256>(row, k, out);
   }
 }
 

@@ -51,21 +51,21 @@ class DequantRows {
       case WeightType::bf16:
         return plain_row(type, row, k, out);
       case WeightType::q4_0:
-        return block_row(static_cast<const BlockQ4_0*>(row), k, out);
+        return block_row(static_cast<const BlockQ40*>(row), k, out);
       case WeightType::q4_1:
-        return block_row(static_cast<const BlockQ4_1*>(row), k, out);
+        return block_row(static_cast<const BlockQ41*>(row), k, out);
       case WeightType::q5_0:
-        return block_row(static_cast<const BlockQ5_0*>(row), k, out);
+        return block_row(static_cast<const BlockQ50*>(row), k, out);
       case WeightType::q5_1:
-        return block_row(static_cast<const BlockQ5_1*>(row), k, out);
+        return block_row(static_cast<const BlockQ51*>(row), k, out);
       case WeightType::q8_0:
-        return block_row(static_cast<const BlockQ8_0*>(row), k, out);
+        return block_row(static_cast<const BlockQ80*>(row), k, out);
       case WeightType::q4_k:
-        return grouped_row(static_cast<const BlockQ4_K*>(row), k, out);
+        return grouped_row(static_cast<const BlockQ4K*>(row), k, out);
       case WeightType::q5_k:
-        return grouped_row(static_cast<const BlockQ5_K*>(row), k, out);
+        return grouped_row(static_cast<const BlockQ5K*>(row), k, out);
       case WeightType::q6_k:
-        return run_row(static_cast<const BlockQ6_K*>(row), k, out);
+        return run_row(static_cast<const BlockQ6K*>(row), k, out);
     }
   }
 
@@ -119,7 +119,7 @@ class DequantRows {
   }
 
   template <typename Out>
-  static void run_row(const BlockQ6_K* block, int64_t k, Out* out) {
+  static void run_row(const BlockQ6K* block, int64_t k, Out* out) {
     for (int64_t i = 0; i < k / 256; ++i, ++block, out += 256) {
       float d[16];
       const __m256 factor = _mm256_set1_ps(_cvtsh_ss(block->d));

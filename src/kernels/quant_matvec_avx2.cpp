@@ -90,7 +90,7 @@ struct BlocksQ6K {
   template <int X>
   static inline void multiply(const uint8_t* row, const Activations* const (&x)[X], int64_t k,
                               Sums<X>& sums) {
-    const auto* block = reinterpret_cast<const BlockQ6_K*>(row);
+    const auto* block = reinterpret_cast<const BlockQ6K*>(row);
     for (int64_t i = 0; i < k / 256; ++i, ++block) {
       const __m256i scales = _mm256_cvtepi8_epi16(load_16(block->scales));
       F8 factors[X];
@@ -147,19 +147,19 @@ void rows(const MatvecArgs& args, int64_t first, int64_t n_row) {
     case WeightType::bf16:
       return FloatRows<8>::rows(args, first, n_row);
     case WeightType::q4_0:
-      return quantised_rows<Blocks32<BlockQ4_0>>(args, first, n_row);
+      return quantised_rows<Blocks32<BlockQ40>>(args, first, n_row);
     case WeightType::q4_1:
-      return quantised_rows<Blocks32<BlockQ4_1>>(args, first, n_row);
+      return quantised_rows<Blocks32<BlockQ41>>(args, first, n_row);
     case WeightType::q5_0:
-      return quantised_rows<Blocks32<BlockQ5_0>>(args, first, n_row);
+      return quantised_rows<Blocks32<BlockQ50>>(args, first, n_row);
     case WeightType::q5_1:
-      return quantised_rows<Blocks32<BlockQ5_1>>(args, first, n_row);
+      return quantised_rows<Blocks32<BlockQ51>>(args, first, n_row);
     case WeightType::q8_0:
-      return quantised_rows<Blocks32<BlockQ8_0>>(args, first, n_row);
+      return quantised_rows<Blocks32<BlockQ80>>(args, first, n_row);
     case WeightType::q4_k:
-      return quantised_rows<BlocksGrouped<BlockQ4_K>>(args, first, n_row);
+      return quantised_rows<BlocksGrouped<BlockQ4K>>(args, first, n_row);
     case WeightType::q5_k:
-      return quantised_rows<BlocksGrouped<BlockQ5_K>>(args, first, n_row);
+      return quantised_rows<BlocksGrouped<BlockQ5K>>(args, first, n_row);
     case WeightType::q6_k:
       return quantised_rows<BlocksQ6K>(args, first, n_row);
   }

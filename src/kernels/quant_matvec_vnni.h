@@ -49,13 +49,13 @@ struct Run {
 }
 
 // Of 128 values as they come: groups 0 and 1, then 2 and 3.
-constexpr ByteOrder kPlainLow = order_bytes(0, [](int j, int v) { return 32 * j + v; });
-constexpr ByteOrder kPlainHigh = order_bytes(16, [](int j, int v) { return 32 * j + v; });
+inline constexpr ByteOrder kPlainLow = order_bytes(0, [](int j, int v) { return 32 * j + v; });
+inline constexpr ByteOrder kPlainHigh = order_bytes(16, [](int j, int v) { return 32 * j + v; });
 
 // Of groups 0 and 2, then 1 and 3.
-constexpr ByteOrder kPairedLow =
+inline constexpr ByteOrder kPairedLow =
     order_bytes(0, [](int j, int v) { return j % 2 * 64 + j / 2 * 32 + v; });
-constexpr ByteOrder kPairedHigh =
+inline constexpr ByteOrder kPairedHigh =
     order_bytes(16, [](int j, int v) { return j % 2 * 64 + j / 2 * 32 + v; });
 
 [[gnu::always_inline]] inline __m512i nibbles(__m512i v) {
@@ -78,19 +78,57 @@ constexpr ByteOrder kPairedHigh =
 // Four blocks of 32 in two registers: bytes 0..63 and the last 32, or of 136 the last 72. Where
 // they are fewer than four, only their bytes are read.
 template <typename Block>
-struct FourBlocks {
+class FourBlocks {
+ public:
   static constexpr int kBytes = 4 * sizeof(Block);
-  static constexpr int kSecond = sizeof(Block) == 34 ? 64 : kBytes - 32;
-  static constexpr int kHasOffset = sizeof(Block) == 20 || sizeof(Block) == 24;
-  static constexpr int kHasHigh = sizeof(Block) == 22 || sizeof(Block) == 24;
-  static constexpr int kQuants = sizeof(Block) == 34 ? 2 : sizeof(Block) - 16;
+  // 1 where a block has an offset of its own, else less what unsigned weights are too large by.
+  static constexpr float kSumFactor = sizeof(Block) == sizeof(BlockQ40)   ? -8.0f
+                                      : sizeof(Block) == sizeof(BlockQ50) ? -16.0f
+                                      : sizeof(Block) == sizeof(BlockQ80) ? -128.0f
+                                                                          : 1.0f;
+  Run run;
+  __m128 scale;   // of the four groups
+  __m128 offset;  // what the groups' sums are multiplied by, but for kSumFactor
+
+  [[gnu::always_inline]] explicit inline FourBlocks(const uint8_t* p, int n_byte = kBytes) {
+    const __m512i a = read<64>(p, 0, n_byte);
+    const __m512i b = read<kSecondBytes>(p, kSecond, n_byte);
+    run.low = _mm512_permutex2var_epi8(a, load_order(kFirst16), b);
+    if constexpr (kWhole) {
+      const __m512i flip = _mm512_set1_epi8(-128);
+      run.high = _mm512_permutex2var_epi8(read<64>(p, 8, n_byte), load_order(kLast16),
+                                          read<64>(p, 72, n_byte));
+      run = {_mm512_xor_si512(run.low, flip), _mm512_xor_si512(run.high, flip)};
+    } else {
+      run.high = _mm512_srli_epi16(run.low, 4);
+      if constexpr (kHasHigh) {
+        const __m512i bits = _mm512_permutex2var_epi16(a, load_order(kHigh), b);
+        const __m512i low_bits = _mm512_multishift_epi64_epi8(load_order(kShiftLow), bits);
+        const __m512i high_bits = _mm512_multishift_epi64_epi8(load_order(kShiftHigh), bits);
+        run = {with_high(run.low, low_bits, 31), with_high(run.high, high_bits, 31)};
+      } else {
+        run = {nibbles(run.low), nibbles(run.high)};
+      }
+    }
+    read_scales(_mm512_castsi512_si128(_mm512_permutex2var_epi16(a, load_order(kScales), b)));
+  }
+
+ private:
+  static constexpr bool kWhole = sizeof(Block) == sizeof(BlockQ80);  // bytes, not nibbles
+  static constexpr bool kHasHigh =
+      sizeof(Block) == sizeof(BlockQ50) || sizeof(Block) == sizeof(BlockQ51);
+  static constexpr bool kHasOffset =
+      sizeof(Block) == sizeof(BlockQ41) || sizeof(Block) == sizeof(BlockQ51);
+  static constexpr int kQuants = kWhole ? 2 : sizeof(Block) - 16;
+  static constexpr int kSecond = kWhole ? 64 : kBytes - 32;
+  static constexpr int kSecondBytes = kWhole ? 64 : 32;
 
   // The index of byte p of the four blocks in the two registers.
   static constexpr int at(int p) { return p < 64 ? p : 64 + p - kSecond; }
-  static constexpr ByteOrder kNibbles =
+  static constexpr ByteOrder kFirst16 =
       order_bytes(0, [](int j, int v) { return at(j * int{sizeof(Block)} + kQuants + v); });
-  // Of 136 bytes the second half is read from byte 8 on.
-  static constexpr ByteOrder kSecondHalf =
+  // Of 136 bytes the second registers begin at byte 8.
+  static constexpr ByteOrder kLast16 =
       order_bytes(16, [](int j, int v) { return j * int{sizeof(Block)} + kQuants + v - 8; });
 
   // The four scales, then the four offsets.
@@ -127,10 +165,6 @@ struct FourBlocks {
   static constexpr ByteOrder kShiftLow = high_shifts(0);
   static constexpr ByteOrder kShiftHigh = high_shifts(16);
 
-  Run run;
-  __m128 scale;   // of the four groups
-  __m128 offset;  // what the groups' sums are multiplied by, but for kSumFactor
-
   // The N bytes from `at` on, as far as they are among the first n_byte.
   template <int N>
   [[gnu::always_inline]] static inline __m512i read(const uint8_t* p, int at, int n_byte) {
@@ -144,41 +178,15 @@ struct FourBlocks {
     return hold(_mm512_maskz_loadu_epi8(mask, p + at));
   }
 
-  [[gnu::always_inline]] explicit inline FourBlocks(const uint8_t* p, int n_byte = kBytes) {
-    const __m512i a = read<64>(p, 0, n_byte);
-    const __m512i b = read < sizeof(Block) == 34 ? 64 : 32 > (p, kSecond, n_byte);
-    if constexpr (sizeof(Block) == 34) {
-      const __m512i flip = _mm512_set1_epi8(-128);
-      run.low = _mm512_permutex2var_epi8(a, load_order(kNibbles), b);
-      run.high = _mm512_permutex2var_epi8(read<64>(p, 8, n_byte), load_order(kSecondHalf),
-                                          read<64>(p, 72, n_byte));
-      run = {_mm512_xor_si512(run.low, flip), _mm512_xor_si512(run.high, flip)};
-    } else {
-      const __m512i bytes = _mm512_permutex2var_epi8(a, load_order(kNibbles), b);
-      run = {bytes, _mm512_srli_epi16(bytes, 4)};
-      if constexpr (kHasHigh) {
-        const __m512i bits = _mm512_permutex2var_epi16(a, load_order(kHigh), b);
-        run.low = with_high(run.low, _mm512_multishift_epi64_epi8(load_order(kShiftLow), bits), 31);
-        run.high =
-            with_high(run.high, _mm512_multishift_epi64_epi8(load_order(kShiftHigh), bits), 31);
-      } else {
-        run = {nibbles(run.low), nibbles(run.high)};
-      }
-    }
-    const __m512i words = _mm512_permutex2var_epi16(a, load_order(kScales), b);
+  [[gnu::always_inline]] inline void read_scales(__m128i words) {
     if constexpr (kHasOffset) {
-      const __m256 both = _mm256_cvtph_ps(_mm512_castsi512_si128(words));
+      const __m256 both = _mm256_cvtph_ps(words);
       scale = _mm256_castps256_ps128(both);
       offset = _mm256_extractf128_ps(both, 1);
     } else {
-      scale = offset = _mm_cvtph_ps(_mm512_castsi512_si128(words));
+      scale = offset = _mm_cvtph_ps(words);
     }
   }
-
-  static constexpr float kSumFactor = sizeof(Block) == 18   ? -8.0f
-                                      : sizeof(Block) == 22 ? -16.0f
-                                      : sizeof(Block) == 34 ? -128.0f
-                                                            : 1.0f;
 };
 
 }  // namespace

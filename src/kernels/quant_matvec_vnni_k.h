@@ -18,27 +18,31 @@ namespace {  // NOLINT: internal linkage on purpose, see simd.h
   return _mm_or_si128(_mm_and_si128(shifted, keep), high);
 }
 
+// 32 bytes of high bits twice: turned right by a dword's a bits, and by b.
+[[gnu::always_inline]] inline __m512i turn_twice(const uint8_t* high, int a, int b) {
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(high));
+  const __m512i by = _mm512_setr_epi32(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
+  return _mm512_rorv_epi32(_mm512_broadcast_i64x4(bytes), by);
+}
+
 // A block of 256 of Q4_K or Q5_K.
 template <typename Block>
 struct Grouped {
-  static constexpr bool kHasHigh = sizeof(Block) == sizeof(BlockQ5_K);
   Run run[2];
   __m512 factors;  // d * scale of the eight groups, then min * offset
 
   [[gnu::always_inline]] explicit inline Grouped(const Block& block) {
-    const __m128i head = load_16_bytes(&block);
-    const __m512 both = _mm512_castps128_ps512(_mm_cvtph_ps(head));
-    const __m512 d_min = _mm512_permutexvar_ps(
-        _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), both);
+    const __m128i head = _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(&block));
+    const __m512 d_min =
+        _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
+                              _mm512_castps128_ps512(_mm_cvtph_ps(head)));
     factors = d_min * _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(group_scales(head)));
     for (int half = 0; half < 2; ++half) {
       const __m512i bytes = _mm512_loadu_si512(block.q + 64 * half);
       const __m512i shifted = _mm512_srli_epi16(bytes, 4);
-      if constexpr (kHasHigh) {
-        const __m512i high = _mm512_broadcast_i64x4(
-            _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(block.high)));
-        run[half] = permute(with_high(bytes, turn(high, 4 * half), 31), kPairedLow, kPairedHigh,
-                            with_high(shifted, turn(high, 4 * half + 1), 31));
+      if constexpr (sizeof(Block) == sizeof(BlockQ5K)) {
+        run[half] = permute(with_high(bytes, fifth_bits(block, 4 * half), 31), kPairedLow,
+                            kPairedHigh, with_high(shifted, fifth_bits(block, 4 * half + 1), 31));
       } else {
         run[half] = permute(nibbles(bytes), kPairedLow, kPairedHigh, nibbles(shifted));
       }
@@ -46,15 +50,9 @@ struct Grouped {
   }
 
  private:
-  [[gnu::always_inline]] static inline __m128i load_16_bytes(const void* p) {
-    return _mm_loadu_si128(static_cast<const __m128i_u*>(p));
-  }
-
-  // Bit `group` of the first half's bytes and bit group + 2 of the second half's to bit 4.
-  [[gnu::always_inline]] static inline __m512i turn(__m512i high, int group) {
-    const int a = (group - 4) & 31, b = (group - 2) & 31;
-    return _mm512_rorv_epi32(high,
-                             _mm512_setr_epi32(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b));
+  // Those of groups `group` and group + 2 as bit 4 of their bytes.
+  [[gnu::always_inline]] static inline __m512i fifth_bits(const Block& block, int group) {
+    return turn_twice(block.high, (group - 4) & 31, (group - 2) & 31);
   }
 };
 
@@ -64,28 +62,18 @@ struct Runs {
   __m256i scales;  // [16] of 16 bits: dword j of half h has those of group 4 h + j
   float d;
 
-  [[gnu::always_inline]] explicit inline Runs(const BlockQ6_K& block) {
+  [[gnu::always_inline]] explicit inline Runs(const BlockQ6K& block) {
     d = _cvtsh_ss(block.d);
-    scales =
-        _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(block.scales)));
+    const auto* bytes_of_scales = reinterpret_cast<const __m128i_u*>(block.scales);
+    scales = _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes_of_scales));
     for (int half = 0; half < 2; ++half) {
+      const uint8_t* high = block.high + 32 * half;
       const __m512i bytes = _mm512_loadu_si512(block.low + 64 * half);
-      const __m512i high = _mm512_broadcast_i64x4(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(block.high + 32 * half)));
-      const __m512i first = with_high(bytes, turn(high, -4 & 31, -2 & 31), 63);
-      const __m512i second = with_high(_mm512_srli_epi16(bytes, 4), turn(high, 0, 2), 63);
-      run[half] = permute(first, kHalvedLow, kHalvedHigh, second);
+      const __m512i shifted = _mm512_srli_epi16(bytes, 4);
+      const __m512i first = with_high(bytes, turn_twice(high, 28, 30), 63);
+      const __m512i second = with_high(shifted, turn_twice(high, 0, 2), 63);
+      run[half] = permute(first, kPlainLow, kPlainHigh, second);
     }
-  }
-
- private:
-  // Of groups 0 and 1, then 2 and 3.
-  static constexpr const ByteOrder& kHalvedLow = kPlainLow;
-  static constexpr const ByteOrder& kHalvedHigh = kPlainHigh;
-
-  [[gnu::always_inline]] static inline __m512i turn(__m512i high, int a, int b) {
-    return _mm512_rorv_epi32(high,
-                             _mm512_setr_epi32(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b));
   }
 };
 

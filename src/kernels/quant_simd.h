@@ -48,41 +48,41 @@ template <int N>
 // What a block of 32 holds before its scale, as signed bytes: q - 8, q, q - 16, q, q.
 
 template <int N>
-[[gnu::always_inline]] inline __m256i integers(const BlockQ4_0& b) {
+[[gnu::always_inline]] inline __m256i integers(const BlockQ40& b) {
   return _mm256_sub_epi8(unpack_nibbles(b.q), _mm256_set1_epi8(8));
 }
 
 template <int N>
-[[gnu::always_inline]] inline __m256i integers(const BlockQ4_1& b) {
+[[gnu::always_inline]] inline __m256i integers(const BlockQ41& b) {
   return unpack_nibbles(b.q);
 }
 
 template <int N>
-[[gnu::always_inline]] inline __m256i integers(const BlockQ5_0& b) {
+[[gnu::always_inline]] inline __m256i integers(const BlockQ50& b) {
   const __m256i low = _mm256_sub_epi8(unpack_nibbles(b.q), _mm256_set1_epi8(16));
   return add_where<N>(b.high, low, 16);
 }
 
 template <int N>
-[[gnu::always_inline]] inline __m256i integers(const BlockQ5_1& b) {
+[[gnu::always_inline]] inline __m256i integers(const BlockQ51& b) {
   return add_where<N>(b.high, unpack_nibbles(b.q), 16);
 }
 
 template <int N>
-[[gnu::always_inline]] inline __m256i integers(const BlockQ8_0& b) {
+[[gnu::always_inline]] inline __m256i integers(const BlockQ80& b) {
   return load_32(b.q);
 }
 
 // Group kGroup of the eight of a K block, not negative.
 template <int kGroup>
-[[gnu::always_inline]] inline __m256i group_integers(const BlockQ4_K& b) {
+[[gnu::always_inline]] inline __m256i group_integers(const BlockQ4K& b) {
   const __m256i bytes = load_32(b.q + kGroup / 2 * 32);
   return _mm256_and_si256(kGroup % 2 == 0 ? bytes : _mm256_srli_epi16(bytes, 4),
                           _mm256_set1_epi8(15));
 }
 
 template <int kGroup>
-[[gnu::always_inline]] inline __m256i group_integers(const BlockQ5_K& b) {
+[[gnu::always_inline]] inline __m256i group_integers(const BlockQ5K& b) {
   const __m256i bytes = load_32(b.q + kGroup / 2 * 32);
   const __m256i low =
       _mm256_and_si256(kGroup % 2 == 0 ? bytes : _mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
@@ -94,7 +94,7 @@ template <int kGroup>
 
 // Values 32 * kRun to 32 * kRun + 31 of a Q6_K block, 0..63: without the offset of 32.
 template <int kRun>
-[[gnu::always_inline]] inline __m256i run_integers(const BlockQ6_K& b) {
+[[gnu::always_inline]] inline __m256i run_integers(const BlockQ6K& b) {
   constexpr int kHalf = kRun / 4;
   constexpr int kInHalf = kRun % 4;
   const __m256i bytes = load_32(b.low + kHalf * 64 + kInHalf % 2 * 32);

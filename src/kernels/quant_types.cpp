@@ -19,21 +19,21 @@ Layout layout_of(WeightType type) {
     case WeightType::bf16:
       return {1, 2};
     case WeightType::q4_0:
-      return {32, sizeof(BlockQ4_0)};
+      return {32, sizeof(BlockQ40)};
     case WeightType::q4_1:
-      return {32, sizeof(BlockQ4_1)};
+      return {32, sizeof(BlockQ41)};
     case WeightType::q5_0:
-      return {32, sizeof(BlockQ5_0)};
+      return {32, sizeof(BlockQ50)};
     case WeightType::q5_1:
-      return {32, sizeof(BlockQ5_1)};
+      return {32, sizeof(BlockQ51)};
     case WeightType::q8_0:
-      return {32, sizeof(BlockQ8_0)};
+      return {32, sizeof(BlockQ80)};
     case WeightType::q4_k:
-      return {256, sizeof(BlockQ4_K)};
+      return {256, sizeof(BlockQ4K)};
     case WeightType::q5_k:
-      return {256, sizeof(BlockQ5_K)};
+      return {256, sizeof(BlockQ5K)};
     case WeightType::q6_k:
-      return {256, sizeof(BlockQ6_K)};
+      return {256, sizeof(BlockQ6K)};
   }
   return {0, 0};
 }

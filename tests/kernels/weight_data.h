@@ -26,12 +26,12 @@ struct TestWeights {
   int64_t n_row, k, row_bytes;
   std::vector<uint8_t> bytes;
 
-  // Rows lie `gap` bytes apart from each other.
+  // Rows lie `gap` bytes apart from each other, or as many more as floats need.
   TestWeights(WeightType type, int64_t n_row, int64_t k, int64_t gap = 0)
       : type(type),
         n_row(n_row),
         k(k),
-        row_bytes(weight_row_bytes(type, k) + gap),
+        row_bytes(weight_row_bytes(type, k) + (type == WeightType::f32 ? (gap + 3) / 4 * 4 : gap)),
         bytes(static_cast<size_t>((n_row - 1) * row_bytes + weight_row_bytes(type, k))) {}
 
   uint8_t* row(int64_t r) { return bytes.data() + r * row_bytes; }
@@ -76,7 +76,7 @@ struct TestWeights {
                             type == WeightType::q4_k || type == WeightType::q5_k;
     const uint16_t d = pick();
     const uint16_t m = pick();
-    std::memcpy(block + (type == WeightType::q6_k ? offsetof(BlockQ6_K, d) : 0), &d, sizeof(d));
+    std::memcpy(block + (type == WeightType::q6_k ? offsetof(BlockQ6K, d) : 0), &d, sizeof(d));
     if (has_offset) std::memcpy(block + 2, &m, sizeof(m));
   }
 };
