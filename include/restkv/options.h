@@ -62,7 +62,7 @@ struct PrefillAttention {
 
   double gamma = 0.95;        // flex: attention that the computed blocks are to cover
   double tau = 1.0;           // flex: a head estimated better than this follows its queries
-  int64_t min_budget = 512;   // flex: columns, and diagonals, at least
+  int64_t min_budget = 1024;  // flex: columns, and diagonals, at least
   int64_t n_vertical = 1000;  // minference: columns
   int64_t n_slash = 6096;     // minference: diagonals
   int64_t n_sink = 128;       // a-shape: first tokens
