@@ -9,6 +9,7 @@ void register_bench(CLI::App& app, int* exit_code) {
   register_bench_decode(*bench, exit_code);
   register_bench_memory(*bench, exit_code);
   register_bench_eviction(*bench, exit_code);
+  register_bench_numerics(*bench, exit_code);
 }
 
 }  // namespace restkv::cli

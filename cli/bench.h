@@ -10,6 +10,7 @@ void register_bench(CLI::App& app, int* exit_code);
 void register_bench_decode(CLI::App& bench, int* exit_code);
 void register_bench_eviction(CLI::App& bench, int* exit_code);
 void register_bench_memory(CLI::App& bench, int* exit_code);
+void register_bench_numerics(CLI::App& bench, int* exit_code);
 void register_bench_prefill(CLI::App& bench, int* exit_code);
 
 }  // namespace restkv::cli
