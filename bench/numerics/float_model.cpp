@@ -1,5 +1,6 @@
 #include "bench/numerics/float_model.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/parallel.h"
