@@ -14,6 +14,7 @@ void register_bench(CLI::App& app, int* exit_code) {
   register_bench_kernels(*bench, exit_code);
   register_bench_layer(*bench, exit_code);
   register_bench_patterns(*bench, exit_code);
+  register_bench_numerics(*bench, exit_code);
 }
 
 }  // namespace restkv::cli

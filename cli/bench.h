@@ -12,6 +12,7 @@ void register_bench_eviction(CLI::App& bench, int* exit_code);
 void register_bench_kernels(CLI::App& bench, int* exit_code);
 void register_bench_layer(CLI::App& bench, int* exit_code);
 void register_bench_memory(CLI::App& bench, int* exit_code);
+void register_bench_numerics(CLI::App& bench, int* exit_code);
 void register_bench_prefill(CLI::App& bench, int* exit_code);
 
 }  // namespace restkv::cli

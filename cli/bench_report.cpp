@@ -42,11 +42,16 @@ void print_head(const Json& document) {
   const Json& m = document["machine"];
   std::printf("%s", document["bench"].get<std::string>().c_str());
   if (document.contains("model")) {
-    std::printf(", %s, threads %d, budget %lld", document["model"].get<std::string>().c_str(),
-                document["threads"].get<int>(),
-                static_cast<long long>(document["budget"].get<int64_t>()));
+    std::printf(", %s, threads %d", document["model"].get<std::string>().c_str(),
+                document["threads"].get<int>());
   }
-  std::printf("; repetitions %d, medians (min to max)\n", document["repeat"].get<int>());
+  if (document.contains("budget")) {
+    std::printf(", budget %lld", static_cast<long long>(document["budget"].get<int64_t>()));
+  }
+  if (document.contains("repeat")) {
+    std::printf("; repetitions %d, medians (min to max)", document["repeat"].get<int>());
+  }
+  std::printf("\n");
   std::printf("%d cores of %s, %s, %.1f GiB; load before %.2f; restkv %s, ggml %s, %s\n\n",
               m["cores"].get<int>(), m["cpu"].get<std::string>().c_str(),
               m["kernels"].get<std::string>().c_str(), m["memory_bytes"].get<double>() / (1 << 30),
@@ -91,9 +96,14 @@ Json to_json(const bench::Agreement& a) {
   return {{"same_top", a.same_top}, {"kl", a.kl}};
 }
 
+Json begin_document(std::string_view name) {
+  return {{"bench", name}, {"machine", to_json(bench::describe_machine())}};
+}
+
 Json begin_document(std::string_view name, const BenchFlags& flags) {
-  return {
-      {"bench", name}, {"machine", to_json(bench::describe_machine())}, {"repeat", flags.n_repeat}};
+  Json document = begin_document(name);
+  document["repeat"] = flags.n_repeat;
+  return document;
 }
 
 Json begin_document(std::string_view name, const BenchFlags& flags, const Bench& bench) {

@@ -22,6 +22,8 @@ Json to_json(const bench::Ratio& ratio);
 Json to_json(const bench::Agreement& agreement);
 
 // The name of the bench and the machine, which is to be described before anything is measured.
+Json begin_document(std::string_view name);
+// The same of a bench that repeats what it does.
 Json begin_document(std::string_view name, const BenchFlags& flags);
 // The same with what a run on a model depends on.
 Json begin_document(std::string_view name, const BenchFlags& flags, const Bench& bench);

@@ -24,9 +24,13 @@ void finish_options(CLI::App& app) {
   }
 }
 
-void add_model_flags(CLI::App& app, ModelFlags& flags) {
+void add_model_flags_but_kernels(CLI::App& app, ModelFlags& flags) {
   app.add_option("-m,--model", flags.path, "GGUF file (default: SmolLM2-135M)");
   add_flag_value(app, "-t,--threads", flags.n_threads, "threads, 0: one for each core");
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  add_model_flags_but_kernels(app, flags);
   add_flag_value(app, "--kernels", flags.kernels,
                  "auto: our own kernels where they win; ggml: ggml's own, as libllama computes");
 }

@@ -19,7 +19,7 @@ Result<std::unique_ptr<Libllama>> Libllama::load(const std::string& path, int n_
   return llama;
 }
 
-Status Libllama::begin(int64_t n_ctx) {
+Status Libllama::begin(int64_t n_ctx, Arithmetic arithmetic) {
   context_.reset();
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(n_ctx);
@@ -27,6 +27,10 @@ Status Libllama::begin(int64_t n_ctx) {
   params.n_ubatch = kMicroBatch;
   params.n_threads = params.n_threads_batch = n_threads_;
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  if (arithmetic == Arithmetic::exact) {
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.type_k = params.type_v = GGML_TYPE_F32;
+  }
   context_.reset(llama_init_from_model(model_.get(), params));
   if (context_) return {};
   return Status::capacity("libllama makes no context of " + std::to_string(n_ctx) + " tokens");
@@ -38,17 +42,35 @@ Status Libllama::read(std::span<const int32_t> tokens) {
     // The batch only reads the tokens; its field is not const because it can also own them.
     auto* ids = const_cast<int32_t*>(tokens.data()) + first;
     const llama_batch batch = llama_batch_get_one(ids, static_cast<int32_t>(n));
-    if (const int32_t failed = llama_decode(context_.get(), batch); failed != 0) {
-      return Status::runtime("llama_decode returned " + std::to_string(failed));
-    }
+    RESTKV_RETURN_IF_ERROR(decode(batch));
   }
   llama_synchronize(context_.get());
   return {};
 }
 
+Status Libllama::read_all(std::span<const int32_t> tokens, const OnLogits& on_logits) {
+  const auto n_token = static_cast<int64_t>(tokens.size());
+  std::vector<int8_t> wanted(kMicroBatch, 1);
+  for (int64_t first = 0; first < n_token; first += kMicroBatch) {
+    const int64_t n = std::min<int64_t>(kMicroBatch, n_token - first);
+    auto* ids = const_cast<int32_t*>(tokens.data()) + first;
+    llama_batch batch = llama_batch_get_one(ids, static_cast<int32_t>(n));
+    batch.logits = wanted.data();
+    RESTKV_RETURN_IF_ERROR(decode(batch));
+    const float* logits = llama_get_logits(context_.get());
+    RESTKV_RETURN_IF_ERROR(on_logits(first, {logits, {n, n_vocab()}}));
+  }
+  return {};
+}
+
+Status Libllama::decode(const llama_batch& batch) {
+  const int32_t failed = llama_decode(context_.get(), batch);
+  if (failed == 0) return {};
+  return Status::runtime("llama_decode returned " + std::to_string(failed));
+}
+
 std::span<const float> Libllama::logits() const {
-  const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
-  return {llama_get_logits_ith(context_.get(), -1), static_cast<size_t>(n_vocab)};
+  return {llama_get_logits_ith(context_.get(), -1), static_cast<size_t>(n_vocab())};
 }
 
 Status Libllama::keep_first(int64_t n) {

@@ -7,10 +7,14 @@ model. Without it the scenarios that run a model are skipped. One thread, as in 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
+
+import tiny_models
 
 BIN = os.environ.get("RESTKV_BIN", "build/restkv")
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +30,9 @@ AGREEMENT = {"same_top": bool, "kl": NUMBER}
 MACHINE = {"cpu": str, "cores": int, "kernels": str, "memory_bytes": int, "load_before": NUMBER,
            "compiler": str, "ggml": str, "restkv": str}
 BOTH = {"restkv": SPREAD, "libllama": SPREAD}
+DIVERGENCE = {"contender": str, "phase": str, "tokens": int,
+              "kl": {"mean": NUMBER, "p99": NUMBER, "max": NUMBER}, "same_top": NUMBER,
+              "nll": NUMBER, "reference_nll": NUMBER, "ratio": {"value": NUMBER, "error": NUMBER}}
 KEPT = {"policy": str, "entries": int, "planned": int, "counts": bool}
 
 needs_model = unittest.skipUnless(DEFAULT_MODEL.exists(), "the default model is not there")
@@ -56,7 +63,9 @@ class BenchTest(unittest.TestCase):
             self.assertIsInstance(value, shape, where)
 
     def check(self, document: dict, name: str, row: dict, n_row: int) -> list[dict]:
-        self.check_shape(document, {"bench": str, "machine": MACHINE, "repeat": int, "rows": list})
+        self.check_shape(document, {"bench": str, "machine": MACHINE, "rows": list})
+        if name != "numerics":
+            self.check_shape(document, {"repeat": int})
         self.assertEqual(document["bench"], name)
         self.assertEqual(len(document["rows"]), n_row)
         for each in document["rows"]:
@@ -111,6 +120,29 @@ class OnModel(BenchTest):
                                2, "--policies", "rest-kv,snapkv,h2o,lacache,l2norm,adakv")
         rows = self.check(document, "eviction", row, 6)
         self.assertEqual(rows[0]["to_first"]["of_medians"], 1)
+
+    def test_numerics(self):
+        document = bench_model("numerics", "--prompt-tokens", 64, "--decode", 4)
+        rows = self.check(document, "numerics", DIVERGENCE, 6)
+        self.assertEqual([(r["contender"], r["phase"], r["tokens"]) for r in rows],
+                         [(c, p, n) for c in ("libllama", "restkv ggml", "restkv auto")
+                          for p, n in (("read", 64), ("decode", 4))])
+        for row in rows:
+            self.assertTrue(math.isfinite(row["kl"]["mean"]), row)
+            self.assertGreater(row["kl"]["mean"], 0, row)
+
+
+class OnTinyModel(BenchTest):
+    def test_numerics_of_float_weights(self):
+        """Where nothing is quantised, ggml's kernels are the reference but for K and V in f16."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "qwen2.gguf"
+            tiny_models.write_model(path, "qwen2")
+            document = bench("numerics", "-m", path, "-t", 1, "--prompt-tokens", 80)
+            self.assertEqual(os.listdir(folder), [path.name])
+        rows = self.check(document, "numerics", DIVERGENCE, 3)
+        for row in rows[:2]:
+            self.assertLess(row["kl"]["mean"], 1e-5, row)
 
 
 class WithoutModel(BenchTest):
