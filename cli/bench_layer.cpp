@@ -69,7 +69,7 @@ Json notes_of(const LayerFlags& f, const bench::LayerResult& result, double read
   std::snprintf(
       text, sizeof text,
       "%s, %s weights, threads %d, budget %lld; random weights, synthetic K/V. Columns up "
-      "to \"counts\" are one layer, measured on %d; prefill from sampled chunks. The "
+      "to \"counts\" are one layer, measured on %d; prefill from sampled pieces. The "
       "bound is bytes at %.1f GB/s.",
       f.shape.c_str(), f.weights.c_str(), f.bench.model.n_threads,
       static_cast<long long>(f.bench.kv.config.budget), result.n_measured_layer, read_gb_per_s);

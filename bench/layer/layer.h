@@ -35,7 +35,7 @@ struct LayerRow {
   int64_t n_token = 0;
   Spread eviction_ms{}, decode_ms{};  // decode: of a token
   Ratio full_to_policy{};             // decode time of the full cache over this one's
-  double prefill_ms = 0;              // from sampled chunks; 0 where it was not asked for
+  double prefill_ms = 0;              // from sampled pieces; 0 where it was not asked for
   double entries = 0, planned = 0;    // a cached head
   int64_t weight_bytes = 0, kv_bytes = 0, kv_full_bytes = 0;
   double bound_ms = 0;  // a decode step's bytes over the bandwidth

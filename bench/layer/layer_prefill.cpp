@@ -8,6 +8,9 @@
 namespace restkv::bench {
 namespace {
 
+// Long enough that the engine divides it into chunks as it does a long prompt.
+constexpr int64_t kPiece = 2048;
+
 struct Point {
   int64_t depth;
   double ms;
@@ -30,8 +33,8 @@ std::vector<int32_t> some_tokens(const Model& model, int64_t n) {
   return tokens;
 }
 
-// A chunk behind `depth` entries; all layers. What keeping its K/V takes is not the reading's.
-Result<double> read_chunk(const Model& model, Compute& compute, int64_t depth,
+// A piece behind `depth` entries; all layers. What keeping its K/V takes is not the reading's.
+Result<double> read_piece(const Model& model, Compute& compute, int64_t depth,
                           const std::vector<int32_t>& tokens, Sequence* full) {
   if (depth == 0) {
     RESTKV_ASSIGN_OR_RETURN(
@@ -59,19 +62,20 @@ double on_lines(const std::vector<Point>& points, int64_t depth) {
 
 Result<double> sample_prefill(const Model& model, Compute& compute, int64_t n_token,
                               Sequence* full) {
-  const std::vector<int32_t> tokens = some_tokens(model, std::min(n_token, kChunk));
+  const std::vector<int32_t> tokens = some_tokens(model, std::min(n_token, kPiece));
   std::vector<int64_t> depths;  // a cache that is cut back needs no filling
-  if (n_token >= 4 * kChunk) depths = {n_token - kChunk, n_token / 2};
+  if (n_token >= 2 * kPiece) depths.push_back(n_token - kPiece);
+  if (n_token >= 4 * kPiece) depths.push_back(n_token / 2);
   depths.push_back(0);
   std::vector<Point> points;
-  RESTKV_RETURN_IF_ERROR(read_chunk(model, compute, 0, tokens, full).status());  // warms up
+  RESTKV_RETURN_IF_ERROR(read_piece(model, compute, 0, tokens, full).status());  // warms up
   for (const int64_t depth : depths) {
-    RESTKV_ASSIGN_OR_RETURN(const double ms, read_chunk(model, compute, depth, tokens, full));
+    RESTKV_ASSIGN_OR_RETURN(const double ms, read_piece(model, compute, depth, tokens, full));
     points.insert(points.begin(), {depth, ms});
   }
   double total = 0;
-  for (int64_t first = 0; first < n_token; first += kChunk) {
-    const int64_t n = std::min(kChunk, n_token - first);
+  for (int64_t first = 0; first < n_token; first += kPiece) {
+    const int64_t n = std::min(kPiece, n_token - first);
     total += on_lines(points, first) * static_cast<double>(n) / static_cast<double>(tokens.size());
   }
   return total / model.hparams().n_layer;
