@@ -155,7 +155,12 @@ class LayerRun {
     hp.n_vocab = shape.n_vocab;
     const CachePlan* one = &plan;
     const int64_t table = int64_t{shape.n_vocab} * shape.n_embd;
-    row->peak_bytes = static_cast<double>(plan_memory(hp, n_token_, 0, {&one, 1}).total_bytes()) +
+    row->peak_bytes = static_cast<double>(plan_memory(hp,
+                                                      {.n_token = n_token_,
+                                                       .kernels = compute_.kernels(),
+                                                       .n_threads = compute_.n_threads()},
+                                                      {&one, 1})
+                                              .total_bytes()) +
                       static_cast<double>(row->weight_bytes) * n_layer +
                       static_cast<double>(ggml_row_size(scenario_.weights, table));
   }

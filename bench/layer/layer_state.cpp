@@ -88,7 +88,7 @@ Result<Sequence> SyntheticLayer::cut(const std::shared_ptr<const CachePlan>& pla
     QueryMoments moments;
     if (plan->needs(Statistic::query_moments)) {
       fold_moments(raw_, shape_.n_token, state_.model.attention_scale().queries, hp,
-                   state_.compute.n_threads(), &moments);
+                   state_.compute.workers(), &moments);
     }
     RESTKV_RETURN_IF_ERROR(finish_layer(state_, l, true, moments, &sequence));
   }

@@ -8,7 +8,7 @@ namespace restkv {
 namespace {
 
 constexpr int64_t kGgmlChunk = 512;
-constexpr int64_t kMinPanelRows = 24;
+constexpr int64_t kMinPanelRows = 9;
 constexpr int64_t kMaxPanelChunk = 2048;
 constexpr size_t kChunkBytes = size_t{96} << 20;
 

@@ -6,6 +6,7 @@
 
 #include "engine/decode_attention.h"
 #include "engine/decode_ggml.h"
+#include "engine/matvec_ops.h"
 #include "engine/prefill.h"
 #include "engine/recut.h"
 
@@ -45,7 +46,9 @@ class Step {
   void build(const GraphBuild& b, float* logits) {
     const HParams& hp = model_.hparams();
     const auto n = static_cast<int64_t>(slots_.size());
-    const GraphContext g{b.ctx, hp};
+    const MatvecOps few(b, n);
+    const bool own_products = own_ && n <= MatvecOps::kMaxVectors && MatvecOps::available();
+    const GraphContext g{b.ctx, hp, own_products ? few : ggml_ops()};
     ggml_tensor* x = model_.embed(g, b.wrap(GGML_TYPE_I32, ids_.data(), n));
     for (uint32_t l = 0; l < hp.n_layer; ++l) {
       const Attend attend = [&](const Qkv& qkv) {

@@ -8,6 +8,7 @@
 
 #include "engine/chunks.h"
 #include "engine/finish_layer.h"
+#include "engine/matvec_ops.h"
 #include "engine/memory_plan.h"
 #include "engine/observe.h"
 #include "engine/panel_ops.h"
@@ -36,6 +37,8 @@ class Reading {
         cuts_(cuts),
         n_token_(static_cast<int64_t>(request.tokens.size())),
         panels_(reads_in_panels(n_token_, compute.kernels())),
+        few_(compute.kernels() == Kernels::automatic && MatvecOps::available() &&
+             n_token_ <= MatvecOps::kMaxVectors),
         chunk_(chunk_rows(hp_, n_token_, compute.kernels())),
         hidden_type_(panels_ ? GGML_TYPE_BF16 : GGML_TYPE_F32),
         fresh_(sequences_.empty() || sequences_[0]->cache.layers.empty()),
@@ -276,7 +279,9 @@ class Reading {
   Status head_rows(int64_t first, int64_t n, std::vector<float>* logits) {
     logits->resize(n * hp_.n_vocab);
     RESTKV_RETURN_IF_ERROR(compute_.run(32, [&](const GraphBuild& b) {
-      const GraphContext g{b.ctx, hp_};
+      const MatvecOps few(b, n);
+      const bool own = compute_.kernels() == Kernels::automatic && MatvecOps::available();
+      const GraphContext g{b.ctx, hp_, own && n <= MatvecOps::kMaxVectors ? few : ggml_ops()};
       ggml_tensor* x = hidden_rows(b, first, n);
       if (x->type != GGML_TYPE_F32) x = ggml_cast(b.ctx, x, GGML_TYPE_F32);
       ggml_tensor* rows = model_.head(g, x);
@@ -298,6 +303,7 @@ class Reading {
   const bool cuts_;
   const int64_t n_token_;
   const bool panels_;  // products are ours, in bf16
+  const bool few_;     // products are ours, as while decoding
   const int64_t chunk_;
   const ggml_type hidden_type_;
   const bool fresh_;  // nothing precedes the tokens

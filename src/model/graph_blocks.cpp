@@ -25,7 +25,8 @@ class GgmlOps : public LayerOps {
 
   ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                           ggml_tensor* residual) const override {
-    return ggml_add(g.ctx, multiply(g, w, x), residual);
+    ggml_tensor* y = multiply(g, w, x);
+    return residual == nullptr ? y : ggml_add(g.ctx, y, residual);
   }
 
   ggml_tensor* gated(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,

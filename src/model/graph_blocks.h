@@ -78,7 +78,7 @@ class LayerOps {
   virtual ~LayerOps() = default;
   virtual ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const = 0;
   virtual Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const = 0;
-  // residual + w x. x: what attention or gated() returned.
+  // residual + w x. x: what attention, gated() or norm() returned; residual may be nullptr.
   virtual ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                                   ggml_tensor* residual) const = 0;
   // act(gate x) * up x, [n_token][n_ff].

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "kernels/dispatch.h"
 #include "model/gguf_check.h"
 #include "model/vocab_check.h"
 
@@ -25,8 +26,9 @@ bool keeps_none(ggml_type) {
   return false;
 }
 
-bool keeps_own(ggml_type) {
-  return false;  // until the products of ours are there
+// Prompts and decoding steps are both multiplied from the file's own layout.
+bool keeps_own(ggml_type type) {
+  return kernels::best_kernels().name == "avx512_bf16" && kernels::is_weight_type(type);
 }
 
 // Hyper-parameters, family, tensors and tokenizer metadata of an open file.
@@ -101,7 +103,7 @@ ggml_tensor* Model::embed(const GraphContext& g, ggml_tensor* ids) const {
 }
 
 ggml_tensor* Model::head(const GraphContext& g, ggml_tensor* hidden) const {
-  return multiply(g, output_, rms_norm(g, hidden, output_norm_));
+  return g.ops.add_linear(g, output_, g.ops.norm(g, hidden, output_norm_), nullptr);
 }
 
 }  // namespace restkv
