@@ -90,8 +90,10 @@ TEST(DecodeKernels, TheNumberOfThreadsIsRounding) {
 
 TEST(DecodeKernels, KeysThatTurnAreOursWithEveryChoice) {
   for (const CacheConfig& config : configs(StorageType::f16, KeyPositions::cache)) {
+    // Matrix products alone differ, by the order of their sums.
     const Decoded own = decode_after(test::qwen_model(), config, Kernels::automatic);
-    EXPECT_EQ(own.logits, decode_after(test::qwen_model(), config, Kernels::ggml).logits);
+    const Decoded ggml = decode_after(test::qwen_model(), config, Kernels::ggml);
+    EXPECT_LT(relative_error(own.logits, ggml.logits), 1e-5);
   }
 }
 
@@ -130,7 +132,9 @@ void expect_split(const std::vector<int64_t>& counts, int32_t n_unit, int64_t al
       ASSERT_GT(part.last, part.first);
       EXPECT_TRUE(part.last == counts[h] || part.last % align == 0);
       entry = part.last;
-      if (entry == counts[h]) EXPECT_EQ(part.n_part, i + 1);
+      if (entry == counts[h]) {
+        EXPECT_EQ(part.n_part, i + 1);
+      }
     }
   }
   EXPECT_EQ(at, split.parts.size());
