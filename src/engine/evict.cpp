@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/group_view.h"
+#include "engine/tile_column_sums.h"
 
 namespace restkv {
 namespace {
@@ -126,19 +127,52 @@ class Choosing {
   // balance better.
   void compute_column_sums() {
     if (!plan_.sums_columns()) return;
-    const int64_t d = layer_.head_dim, n = layer_.n_since, n_group = layer_.n_group();
-    const bool causal = plan_.needs(Statistic::column_sums);
     column_sums_.resize(n_store_);
     for (int32_t s = 0; s < n_store_; ++s)
-      column_sums_[s].resize(n_group * layer_.keys[s].n_row);
+      column_sums_[s].resize(layer_.n_group() * layer_.keys[s].n_row);
     sum_status_.assign(layer_.n_head, {});
+    if (plan_.needs(Statistic::column_sums) && !layer_.column_sums.empty()) return take_sums();
+    if (layer_.tiles) return sum_in_tiles();
+    sum_exactly();
+  }
+
+  int64_t n_masked() const {
+    const bool causal = plan_.needs(Statistic::column_sums);
+    return causal ? layer_.n_since : std::min(layer_.n_since, plan_.window);
+  }
+
+  // The store heads of a first prompt hold the same number of entries.
+  void take_sums() {
+    auto from = layer_.column_sums.begin();
+    for (std::vector<float>& sums : column_sums_) {
+      std::copy_n(from, sums.size(), sums.begin());
+      from += std::ssize(sums);
+    }
+  }
+
+  void sum_in_tiles() {
+    for (int32_t s = 0; s < n_store_; ++s) {
+      sum_columns({.attention_scale = layer_.attention_scale,
+                   .queries = layer_.queries,
+                   .n_query = layer_.n_since,
+                   .first_head = int64_t{s} * layer_.n_group(),
+                   .n_group = layer_.n_group(),
+                   .keys = layer_.keys[s],
+                   .n_masked = n_masked(),
+                   .sums = column_sums_[s].data()},
+                  workers_);
+    }
+  }
+
+  void sum_exactly() {
+    const int64_t d = layer_.head_dim, n = layer_.n_since, n_group = layer_.n_group();
     workers_.for_each(layer_.n_head, [&](int64_t h, int) {
       const int64_t s = h / n_group;
       const float* rows = layer_.queries.row(h, layer_.queries.n_query - n);
       const auto sums = column_sums({.attention_scale = layer_.attention_scale,
                                      .queries = {rows, {1, n, d}},
                                      .keys = layer_.keys[s],
-                                     .n_masked = causal ? n : std::min(n, plan_.window)});
+                                     .n_masked = n_masked()});
       sum_status_[h] = sums.status();
       if (sums.ok()) {
         std::copy(sums->begin(), sums->end(),

@@ -26,9 +26,13 @@ struct LayerView {
   std::vector<std::span<const int32_t>> positions;  // [n_store][n_entry]
   QueryRows queries;                                // of all query heads, the newest last
   int64_t n_since = 0;                              // of them, read since the policy last ran
-  TensorView<const float, 3> wo_factor;             // [n_head][head_dim][head_dim]
-  TensorView<const float, 2> query_mean;            // [n_head][head_dim]
-  TensorView<const float, 3> query_covariance;      // [n_head][head_dim][head_dim]
+  // [n_head][n_entry] what the keys received from the queries since then, where it is known;
+  // causal.
+  std::span<const double> column_sums;
+  bool tiles = false;                           // sums may come from the tile kernel
+  TensorView<const float, 3> wo_factor;         // [n_head][head_dim][head_dim]
+  TensorView<const float, 2> query_mean;        // [n_head][head_dim]
+  TensorView<const float, 3> query_covariance;  // [n_head][head_dim][head_dim]
   // [n_store][n_group * n * state_per_entry], n the entries that were there then.
   std::span<const std::vector<float>> entry_state;
   LayerState* state = nullptr;

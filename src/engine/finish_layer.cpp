@@ -71,6 +71,7 @@ class FinishedLayer {
                                          .log = state_.turns_to_index ? state_.raw : state_.rotated,
                                          .by_index = state_.turns_to_index,
                                          .moments = &moments};
+    if (state_.sums_columns) view->column_sums = state_.column_sums;
     return statistics->fill(state_.model, state_.compute, source, sequence, view);
   }
 

@@ -9,6 +9,7 @@
 #include "engine/chunks.h"
 #include "engine/panel_products.h"
 #include "engine/tile_attention.h"
+#include "engine/tile_column_sums.h"
 
 namespace restkv {
 namespace {
@@ -87,13 +88,18 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   const size_t head_rows = size_t{hp.n_head} * hp.head_dim;
   MemoryPlan memory;
   size_t n_store = hp.n_head_kv;
-  bool raw_keys = false, all_queries = false;
+  bool raw_keys = false, all_queries = false, streams = false, sweeps = false;
   for (const CachePlan* plan : plans) {
     memory.kv_peak_bytes += cache_bytes(*plan, hp, n_row);
     memory.work_bytes += remembered_bytes(*plan, hp, n_row);
     if (n_old > 0) n_store = plan->n_cached_head(hp);
     raw_keys = raw_keys || plan->rotates_when_read();
-    all_queries = all_queries || plan->observes_all();
+    const bool summed =
+        n_old == 0 && plan->sums_while_reading(n_token) && tiles_sum_columns(reading.kernels, n);
+    streams = streams || summed;
+    sweeps = sweeps || (!summed && plan->sums_columns());
+    all_queries =
+        all_queries || (summed ? plan->needs(Statistic::query_moments) : plan->observes_all());
   }
   memory.kv_peak_bytes += n_row * n_store * half_row * 2;
   if (raw_keys) memory.kv_peak_bytes += n * n_store * half_row;
@@ -108,6 +114,9 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   const size_t row = panels ? activation_bytes(hp) : sizeof(float) * (4 * widest + 4 * hp.n_embd);
   const bool tiles = reading.kernels == Kernels::automatic && TileAttention::available();
   if (tiles) memory.kv_peak_bytes += TileAttention::packed_bytes(n_row, hp.head_dim);
+  if (streams) memory.work_bytes += n * hp.n_head * sizeof(double);
+  if (sweeps && tiles_sum_columns(reading.kernels, n))
+    memory.work_bytes += tile_column_bytes(n, n_row, hp.n_head / n_store, hp.head_dim);
   if (!tiles) memory.work_bytes += n_row * chunk * sizeof(uint16_t);  // the mask
   memory.work_bytes += chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
                        n_row * hp.n_head * sizeof(int32_t);

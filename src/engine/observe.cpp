@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "engine/factors.h"
+#include "engine/tile_column_sums.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -122,6 +123,7 @@ Status LayerStatistics::fill(const Model& model, Compute& compute, const Source&
   view->head_dim = static_cast<int32_t>(hp.head_dim);
   view->n_seen = source.n_seen;
   view->attention_scale = model.attention_scale().logits;
+  view->tiles = tiles_sum_columns(compute.kernels(), source.log->n_since());
   fill_queries(model, source, *sequence, view);
   if (plan.needs(Statistic::query_moments)) {
     std::vector<int64_t> next;

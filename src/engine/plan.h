@@ -56,6 +56,11 @@ struct CachePlan {
   bool sums_columns() const {
     return needs(Statistic::column_sums) || needs(Statistic::column_sums_noncausal);
   }
+  // Whether a first prompt of n_token tokens leaves behind all that it sums, if the keys' sums are
+  // taken while it is read.
+  bool sums_while_reading(int64_t n_token) const {
+    return needs(Statistic::column_sums) && evicts(n_token);
+  }
   bool observes_all() const { return sums_columns() || needs(Statistic::query_moments); }
 
   int32_t n_cached_head(const HParams& hparams) const {

@@ -13,6 +13,7 @@
 #include "engine/observe.h"
 #include "engine/panel_ops.h"
 #include "engine/read_attention.h"
+#include "engine/tile_column_sums.h"
 
 namespace restkv {
 namespace {
@@ -49,6 +50,9 @@ class Reading {
                .fresh = fresh_,
                .turns_to_index = !fresh_ && sequences_[0]->plan->rotates_when_read(),
                .stores_raw = any([](const CachePlan& plan) { return plan.rotates_when_read(); }),
+               .sums_columns =
+                   fresh_ && tiles_sum_columns(compute.kernels(), n_token_) &&
+                   any([&](const CachePlan& plan) { return plan.sums_while_reading(n_token_); }),
                .attention = request.attention},
         products_(compute.n_threads()),
         attention_(state_, {.rounds = panels_, .n_tail = n_observed()}) {}
@@ -144,6 +148,7 @@ class Reading {
 
   Status run_layer(uint32_t l) {
     begin_layer(l);
+    const double summed = attention_.column_ms();
     if (attention_.looks_first()) RESTKV_RETURN_IF_ERROR(store_keys(l));
     for (int64_t first = 0; first < n_token_;) {
       const int64_t end = chunk_end(first);
@@ -160,7 +165,12 @@ class Reading {
     RESTKV_RETURN_IF_ERROR(show_layer(l));
     const double start = now_ms();
     RESTKV_RETURN_IF_ERROR(finish_layer(l));
-    result_.eviction_ms += now_ms() - start;
+    const double column_ms = attention_.column_ms() - summed;
+    result_.eviction_ms += now_ms() - start + column_ms;
+    for (Sequence* sequence : sequences_) {
+      if (state_.sums_columns && sequence->plan->sums_while_reading(n_token_))
+        sequence->eviction_ms += column_ms;
+    }
     return {};
   }
 
@@ -200,6 +210,7 @@ class Reading {
       state_.rotated = &sequence.memory[l].rotated;
       state_.raw = &sequence.memory[l].raw;
     }
+    if (state_.sums_columns) state_.column_sums.assign(hp_.n_head * n_token_, 0.0);
     attention_.begin_layer();
     if (state_.rotated->keeps_any()) state_.rotated->make_room(n_token_);
     if (state_.raw->keeps_any()) state_.raw->make_room(n_token_);
@@ -216,7 +227,9 @@ class Reading {
       const QueryLog later = raw ? raw_log(plan, hp_, false) : rotated_log(plan, hp_, false);
       for (const QueryLog* log : {&now, plan.repeats() ? &later : &now}) {
         n_last = std::max(n_last, log->n_last());
-        all = all || log->keeps_all_since();
+        const bool summed = state_.sums_columns && plan.sums_while_reading(n_token_);
+        all =
+            all || (summed ? raw && plan.needs(Statistic::query_moments) : log->keeps_all_since());
       }
     }
     return QueryLog(hp_.n_head, hp_.head_dim, n_last, all);

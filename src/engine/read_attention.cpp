@@ -133,6 +133,10 @@ void ReadAttention::attend_tiles(const GraphBuild& b, int64_t first, int64_t n, 
                                   qkv.q->nb[2], i * n_group * qkv.q->nb[1]);
     TileAttention::StoreHead head{keys, values, (store + i) * n_group, scale_.logits};
     if (blocks_.is_sparse()) head.selection = blocks_.select(b, store + i, first, n, q);
+    if (state_.sums_columns) {
+      head.column_sums = state_.column_sums.data() + head.first_head * state_.n_token;
+      head.column_stride = state_.n_token;
+    }
     tile_attention_.attend(b, head, q, out);
   }
 }

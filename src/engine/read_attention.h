@@ -35,6 +35,8 @@ class ReadAttention {
   void begin_chunk(int64_t first, int64_t n);
   // Nodes and leaves that attend() adds, generously.
   size_t count_nodes() const { return 32 * static_cast<size_t>(state_.scratch.n_store()); }
+  // Time that ReadState::column_sums took so far.
+  double column_ms() const { return tile_attention_.column_ms(); }
   // Of tokens first .. first + n; `raw` before RoPE. Returns [n][n_head * head_dim], which is of
   // this object until the next call, as the graph's leaves are.
   ggml_tensor* attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw);

@@ -22,6 +22,10 @@ struct ReadState {
   bool fresh = true;            // no entries precede them
   bool turns_to_index = false;  // keys stand at their index, which may differ between heads
   bool stores_raw = false;      // a cache wants keys before RoPE
+  // What each key of the layer receives is added up while its chunks attend, so that a cut behind
+  // this reading asks for no queries.
+  bool sums_columns = false;
+  std::vector<double> column_sums{};  // [n_head][n_token] where it is, of a first prompt
   // Which blocks the attention of fresh tokens is to compute, and how many it has.
   PrefillAttention attention{};
   sparse::BlockCount blocks{};
