@@ -130,7 +130,9 @@ void expect_split(const std::vector<int64_t>& counts, int32_t n_unit, int64_t al
       ASSERT_GT(part.last, part.first);
       EXPECT_TRUE(part.last == counts[h] || part.last % align == 0);
       entry = part.last;
-      if (entry == counts[h]) EXPECT_EQ(part.n_part, i + 1);
+      if (entry == counts[h]) {
+        EXPECT_EQ(part.n_part, i + 1);
+      }
     }
   }
   EXPECT_EQ(at, split.parts.size());
