@@ -226,7 +226,9 @@ class Reading {
     attention_.begin_chunk(first, n);
     RESTKV_RETURN_IF_ERROR(compute_.run(256 + attention_.count_nodes(), [&](const GraphBuild& b) {
       const PanelOps panels(b, products_, n);
-      const GraphContext g{b.ctx, hp_, panels_ ? panels : ggml_ops()};
+      const MatvecOps few(b, n);
+      const LayerOps& own = panels_ ? static_cast<const LayerOps&>(panels) : few;
+      const GraphContext g{b.ctx, hp_, panels_ || few_ ? own : ggml_ops()};
       ggml_tensor* x = hidden_rows(b, first, n);
       const Attend attend = [&](const Qkv& qkv) { return attention_.attend(b, first, n, qkv); };
       ggml_tensor* out = model_.family().layer(g, model_.layer(l), x, attend);
