@@ -90,8 +90,10 @@ TEST(DecodeKernels, TheNumberOfThreadsIsRounding) {
 
 TEST(DecodeKernels, KeysThatTurnAreOursWithEveryChoice) {
   for (const CacheConfig& config : configs(StorageType::f16, KeyPositions::cache)) {
+    // Matrix products alone differ, by the order of their sums.
     const Decoded own = decode_after(test::qwen_model(), config, Kernels::automatic);
-    EXPECT_EQ(own.logits, decode_after(test::qwen_model(), config, Kernels::ggml).logits);
+    const Decoded ggml = decode_after(test::qwen_model(), config, Kernels::ggml);
+    EXPECT_LT(relative_error(own.logits, ggml.logits), 1e-5);
   }
 }
 

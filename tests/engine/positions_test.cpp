@@ -19,8 +19,9 @@ using test::Talk;
 // Keys in f16 that are rounded before and after they are rotated, and attention over them.
 constexpr double kTolerance = 1e-3;
 // Where queries are few ggml adds values up in f16: with keys at their tokens it is 1.5e-3 away
-// from the plain loops, with keys at their index as much.
-constexpr double kOneLayer = 2e-3;
+// from the plain loops. Keys at their index are attended to by the kernel of ours, which is exact
+// to f16 keys, so that the two together are further apart than each is from the loops.
+constexpr double kOneLayer = 3e-3;
 // Two more layers of random weights multiply that: 0.8 % at most, wherever keys stand. One position
 // off is 17 % and more.
 constexpr double kTokenByToken = 1e-2;
