@@ -71,6 +71,7 @@ void TileAttention::attend(const GraphBuild& b, const StoreHead& head, ggml_tens
                   .scale = head.scale,
                   .n_key = n_key,
                   .first_visible = n_key - n_row + 1},
+      .selection = head.selection,
       .output_row_stride = out->ne[0],
       .output_head_stride = d};
   b.expand(b.node(GGML_TYPE_I8, 1, 1, 1, std::array{queries}, [task](ggml_tensor*, int, int) {
