@@ -227,12 +227,14 @@ class Reading {
     RESTKV_RETURN_IF_ERROR(compute_.run(256 + attention_.count_nodes(), [&](const GraphBuild& b) {
       const PanelOps panels(b, products_, n);
       const MatvecOps few(b, n);
-      const LayerOps& own = panels_ ? static_cast<const LayerOps&>(panels) : few;
-      const GraphContext g{b.ctx, hp_, panels_ || few_ ? own : ggml_ops()};
+      const LayerOps& all = panels_ ? panels : few_ ? few : ggml_ops();
+      const UpToAttention start(all);
+      const bool keys_only = attention_.stores_only();
+      const GraphContext g{b.ctx, hp_, keys_only ? start : all};
       ggml_tensor* x = hidden_rows(b, first, n);
       const Attend attend = [&](const Qkv& qkv) { return attention_.attend(b, first, n, qkv); };
       ggml_tensor* out = model_.family().layer(g, model_.layer(l), x, attend);
-      b.expand(ggml_cpy(b.ctx, out, x));
+      if (!keys_only) b.expand(ggml_cpy(b.ctx, out, x));
     }));
     return products_.take_status();
   }
