@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
 namespace restkv::test {
 namespace {
 
-constexpr int kVocab = 257, kEmbd = 64, kFf = 96;
+constexpr int kVocab = 257;
 
 std::string utf8(uint32_t c) {
   if (c < 0x80) return std::string(1, static_cast<char>(c));
@@ -54,8 +55,8 @@ void set_metadata(gguf_context* gguf, const TinyShape& shape) {
   gguf_set_val_str(gguf, "general.architecture", shape.arch.c_str());
   number("block_count", shape.n_layer);
   number("context_length", 4096);
-  number("embedding_length", kEmbd);
-  number("feed_forward_length", kFf);
+  number("embedding_length", shape.n_embd);
+  number("feed_forward_length", shape.n_ff);
   number("attention.head_count", shape.n_head);
   number("attention.head_count_kv", shape.n_head_kv);
   number("attention.key_length", shape.head_dim);
@@ -65,67 +66,96 @@ void set_metadata(gguf_context* gguf, const TinyShape& shape) {
   set_tokenizer(gguf);
 }
 
+size_t context_bytes(const TinyShape& shape) {
+  const size_t widest = std::max(shape.n_head * shape.head_dim, shape.n_embd);
+  const size_t layer = 4 * widest * shape.n_embd + 3 * size_t(shape.n_embd) * shape.n_ff;
+  return (size_t{1} << 20) +
+         sizeof(float) * (layer * shape.n_layer + 2 * size_t{kVocab} * shape.n_embd);
+}
+
 // Random tensors, in the file's order.
 class TensorWriter {
  public:
-  TensorWriter(gguf_context* gguf, const std::string& nan_in, float gain)
+  TensorWriter(gguf_context* gguf, const std::string& nan_in, const TinyShape& shape)
       : gguf_(gguf),
         nan_in_(nan_in),
-        gain_(gain),
-        ctx_(ggml_init({size_t{4} << 20, nullptr, false})) {}
+        shape_(shape),
+        ctx_(ggml_init({context_bytes(shape), nullptr, false})) {}
 
   void matrix(const std::string& name, int64_t n_in, int64_t n_out) {
-    fill(ggml_new_tensor_2d(ctx_.get(), GGML_TYPE_F32, n_in, n_out), name,
-         gain_ / std::sqrt(static_cast<float>(n_in)), 0.0f);
+    matrix(name, n_in, n_out, shape_.type);
+  }
+  void matrix(const std::string& name, int64_t n_in, int64_t n_out, ggml_type type) {
+    const auto values = draw(n_in * n_out, shape_.gain / std::sqrt(static_cast<float>(n_in)), 0.0f);
+    const ggml_type stored = shape_.in_floats ? GGML_TYPE_F32 : type;
+    ggml_tensor* t = ggml_new_tensor_2d(ctx_.get(), stored, n_in, n_out);
+    if (type == GGML_TYPE_F32) {
+      std::ranges::copy(values, ggml_get_data_f32(t));
+    } else if (shape_.in_floats) {
+      std::vector<std::byte> rounded(ggml_row_size(type, n_in) * n_out);
+      ggml_quantize_chunk(type, values.data(), rounded.data(), 0, n_out, n_in, nullptr);
+      ggml_get_type_traits(type)->to_float(rounded.data(), ggml_get_data_f32(t), n_in * n_out);
+    } else {
+      ggml_quantize_chunk(type, values.data(), t->data, 0, n_out, n_in, nullptr);
+    }
+    add(t, name);
   }
   void vector(const std::string& name, int64_t n, float mean) {
-    fill(ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, n), name, 0.1f, mean);
+    ggml_tensor* t = ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, n);
+    std::ranges::copy(draw(n, 0.1f, mean), ggml_get_data_f32(t));
+    add(t, name);
   }
 
  private:
-  void fill(ggml_tensor* t, const std::string& name, float deviation, float mean) {
-    ggml_set_name(t, name.c_str());
+  std::vector<float> draw(int64_t n, float deviation, float mean) {
     std::normal_distribution<float> normal(0.0f, deviation);
-    float* data = ggml_get_data_f32(t);
-    for (int64_t i = 0; i < ggml_nelements(t); ++i)
-      data[i] = normal(random_) + mean;
-    if (name == nan_in_) data[0] = NAN;
+    std::vector<float> values(n);
+    for (float& value : values)
+      value = normal(random_) + mean;
+    return values;
+  }
+
+  void add(ggml_tensor* t, const std::string& name) {
+    ggml_set_name(t, name.c_str());
+    if (name == nan_in_) ggml_get_data_f32(t)[0] = NAN;
     gguf_add_tensor(gguf_, t);
   }
 
   gguf_context* gguf_;
   const std::string& nan_in_;
-  float gain_;
+  const TinyShape& shape_;
   ggml_context_ptr ctx_;
   std::mt19937 random_{7};
 };
 
-void add_layer(TensorWriter* file, const TinyShape& shape, int layer) {
-  const std::string blk = "blk." + std::to_string(layer) + ".";
+void add_attention(TensorWriter* file, const TinyShape& shape, ggml_type mixed,
+                   const std::string& blk) {
   const int n_q = shape.n_head * shape.head_dim, n_kv = shape.n_head_kv * shape.head_dim;
-  file->vector(blk + "attn_norm.weight", kEmbd, 1.0f);
-  file->matrix(blk + "attn_q.weight", kEmbd, n_q);
-  file->matrix(blk + "attn_k.weight", kEmbd, n_kv);
-  file->matrix(blk + "attn_v.weight", kEmbd, n_kv);
+  file->vector(blk + "attn_norm.weight", shape.n_embd, 1.0f);
+  file->matrix(blk + "attn_q.weight", shape.n_embd, n_q);
+  file->matrix(blk + "attn_k.weight", shape.n_embd, n_kv);
+  file->matrix(blk + "attn_v.weight", shape.n_embd, n_kv, mixed);
   if (shape.arch == "qwen2") {
     file->vector(blk + "attn_q.bias", n_q, 0.0f);
     file->vector(blk + "attn_k.bias", n_kv, 0.0f);
     file->vector(blk + "attn_v.bias", n_kv, 0.0f);
   }
-  file->matrix(blk + "attn_output.weight", n_q, kEmbd);
-  file->vector(blk + "ffn_norm.weight", kEmbd, 1.0f);
-  file->matrix(blk + "ffn_gate.weight", kEmbd, kFf);
-  file->matrix(blk + "ffn_up.weight", kEmbd, kFf);
-  file->matrix(blk + "ffn_down.weight", kFf, kEmbd);
+  file->matrix(blk + "attn_output.weight", n_q, shape.n_embd);
+  if (shape.all_biases) file->vector(blk + "attn_output.bias", shape.n_embd, 0.0f);
 }
 
-std::shared_ptr<const Model> load(const TinyShape& shape) {
-  const std::string path =
-      ::testing::TempDir() + "restkv_tiny_" + std::to_string(::getpid()) + ".gguf";
-  auto loaded = Model::load(write_tiny_model(path, "", shape));
-  ::unlink(path.c_str());  // the mapping keeps it alive
-  EXPECT_TRUE(loaded.ok()) << loaded.status().message();
-  return *loaded;
+void add_layer(TensorWriter* file, const TinyShape& shape, int layer) {
+  const std::string blk = "blk." + std::to_string(layer) + ".";
+  const ggml_type mixed = shape.mixed_type == GGML_TYPE_COUNT ? shape.type : shape.mixed_type;
+  add_attention(file, shape, mixed, blk);
+  file->vector(blk + "ffn_norm.weight", shape.n_embd, 1.0f);
+  file->matrix(blk + "ffn_gate.weight", shape.n_embd, shape.n_ff);
+  file->matrix(blk + "ffn_up.weight", shape.n_embd, shape.n_ff);
+  file->matrix(blk + "ffn_down.weight", shape.n_ff, shape.n_embd, mixed);
+  if (!shape.all_biases) return;
+  file->vector(blk + "ffn_gate.bias", shape.n_ff, 0.0f);
+  file->vector(blk + "ffn_up.bias", shape.n_ff, 0.0f);
+  file->vector(blk + "ffn_down.bias", shape.n_embd, 0.0f);
 }
 
 }  // namespace
@@ -134,9 +164,13 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in,
                              const TinyShape& shape) {
   gguf_context_ptr gguf(gguf_init_empty());
   set_metadata(gguf.get(), shape);
-  TensorWriter file(gguf.get(), nan_in, shape.gain);
-  file.matrix("token_embd.weight", kEmbd, kVocab);
-  file.vector("output_norm.weight", kEmbd, 1.0f);
+  TensorWriter file(gguf.get(), nan_in, shape);
+  file.matrix("token_embd.weight", shape.n_embd, kVocab);
+  file.vector("output_norm.weight", shape.n_embd, 1.0f);
+  if (shape.own_output) {
+    file.matrix("output.weight", shape.n_embd, kVocab);
+    file.vector("output.bias", kVocab, 0.0f);
+  }
   if (shape.rope_freqs) file.vector("rope_freqs.weight", shape.head_dim / 2, 3.0f);
   for (int l = 0; l < shape.n_layer; ++l)
     add_layer(&file, shape, l);
@@ -144,28 +178,37 @@ std::string write_tiny_model(const std::string& path, const std::string& nan_in,
   return path;
 }
 
+std::shared_ptr<const Model> load_tiny_model(const TinyShape& shape, Kernels kernels) {
+  const std::string path =
+      ::testing::TempDir() + "restkv_tiny_" + std::to_string(::getpid()) + ".gguf";
+  auto loaded = Model::load(write_tiny_model(path, "", shape), {}, kernels);
+  ::unlink(path.c_str());  // the mapping keeps it alive
+  EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+  return *loaded;
+}
+
 std::shared_ptr<const Model> tiny_model() {
-  static const auto model = load({});
+  static const auto model = load_tiny_model({});
   return model;
 }
 
 std::shared_ptr<const Model> one_layer_model() {
-  static const auto model = load({.n_layer = 1, .gain = 1.0f});
+  static const auto model = load_tiny_model({.n_layer = 1, .gain = 1.0f});
   return model;
 }
 
 std::shared_ptr<const Model> wide_model() {
-  static const auto model = load({.head_dim = 32, .rope_freqs = true});
+  static const auto model = load_tiny_model({.head_dim = 32, .rope_freqs = true});
   return model;
 }
 
 std::shared_ptr<const Model> qwen_model() {
-  static const auto model = load({.arch = "qwen2"});
+  static const auto model = load_tiny_model({.arch = "qwen2"});
   return model;
 }
 
 std::shared_ptr<const Model> gemma_model() {
-  static const auto model = load({.arch = "gemma", .head_dim = 32, .n_rot = 24});
+  static const auto model = load_tiny_model({.arch = "gemma", .head_dim = 32, .n_rot = 24});
   return model;
 }
 
