@@ -58,7 +58,7 @@ TEST(AutomaticSparse, BlocksThatAreLeftOutChangeTheRowsThatWouldSeeThem) {
   const int64_t n = 900;
   const Read dense = read(own, n, {});
   const Read some = read(own, n, {.kind = Kind::a_shape, .n_sink = kBlock, .n_local = kBlock});
-  EXPECT_LT(some.blocks.share(), 0.8);
+  EXPECT_LT(some.blocks.share(), 0.9);
   EXPECT_GT(some.blocks.share(), 0.3);
   const size_t n_vocab = dense.logits.size() / n, same = 3 * kBlock * n_vocab;
   const std::span<const float> a(some.logits), b(dense.logits);
