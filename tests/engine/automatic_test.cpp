@@ -20,17 +20,21 @@ using test::worst_row_error;
 // Of the worst row's logits, relative to their length. bf16 has 8 significant bits: rounding once
 // changes a vector by 2^-9 / sqrt(3) = 0.1 % of its length, and 8-bit activations by about 0.5 %.
 // Two layers and the head round some 16 vectors, attention multiplies what comes out, and of many
-// rows the worst counts: 1 to 3.5 % is what there is. A row or head in the wrong place is 100 %, a
+// rows the worst counts: 1 to 4 % is what there is. A row or head in the wrong place is 100 %, a
 // bias that is left out 10 %.
 constexpr double kWorst = 5e-2;
 // Of all rows together, which does not grow with their number.
 constexpr double kAll = 2e-2;
+// ggml rounds activations to 8 bits for long prompts too, and k-quants' 256 at a time. Its products
+// are the default where ours are not faster.
+constexpr double kAllByGgml = 3.5e-2;
 
 void expect_close(const std::vector<float>& a, const std::vector<float>& b, int64_t n_row,
                   double factor = 1) {
   EXPECT_LT(worst_row_error(a, b, n_row), factor * kWorst);
   if (n_row >= 64) {
-    EXPECT_LT(test::relative_error(a, b), factor * kAll);
+    const bool ours = reads_in_panels(n_row, Kernels::automatic);
+    EXPECT_LT(test::relative_error(a, b), factor * (ours ? kAll : kAllByGgml));
   }
 }
 
