@@ -45,6 +45,7 @@ void BlockChoice::begin_layer() {
   chosen_.assign(hp_.n_head, {});
   covered_.assign(hp_.n_head, {});
   pooled_.assign(state_.scratch.n_store(), {});
+  if (!looks_first()) choose();  // nothing that is read later matters
 }
 
 void BlockChoice::keep_queries(const GraphBuild& b, ggml_tensor* q, int64_t first_head,

@@ -169,7 +169,9 @@ class JsonTest(ProgramTest):
         self.assertEqual(kv["full_bytes"], one_layer * shape.n_layer)
         self.assertGreaterEqual(kv["peak_bytes"], one_layer)
         self.assertGreaterEqual(kv["peak_bytes"], kv["bytes"])
-        self.assertLessEqual(kv["peak_bytes"], 1.1 * (one_layer + kv["bytes"]))
+        # One KV head at a time is packed for our attention: in blocks of 128 keys, at most in float.
+        packed_head = -(-result["prompt_tokens"] // 128) * 128 * 2 * 4 * shape.head_dim
+        self.assertLessEqual(kv["peak_bytes"], 1.1 * (one_layer + kv["bytes"] + packed_head))
 
     def expect_timings(self, result: dict) -> None:
         timings, rate = result["timings_ms"], result["tokens_per_second"]
