@@ -21,7 +21,7 @@ bool tiles_sum_columns(Kernels kernels, int64_t n_query);
 
 struct TileColumnSums {
   float attention_scale = 0.0f;
-  QueryRows queries;       // after RoPE; the last n_query of every head count
+  QueryRows queries;       // after RoPE; of every head the last n_query
   int64_t n_query = 0;     // the newest stands at the last entry
   int64_t first_head = 0;  // of n_group in `queries`
   int64_t n_group = 1;

@@ -20,7 +20,7 @@ namespace restkv::kernels {
 
 constexpr int64_t kKeyBlock = 128;    // keys of a packed block
 constexpr int64_t kQueryBlock = 128;  // query rows of a unit
-constexpr int64_t kColumnSpan = 16;   // key blocks of a unit of column_sums
+constexpr int64_t kColumnSpan = 8;    // key blocks of a unit of column_sums
 
 constexpr int64_t n_key_blocks(int64_t n_key) {
   return (n_key + kKeyBlock - 1) / kKeyBlock;
