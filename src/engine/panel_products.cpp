@@ -200,7 +200,7 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
         y == nullptr ? n_row_allocated : 1, 1, inputs,
         [=, this, &product, &group](ggml_tensor* dst, int thread, int) {
           for (int64_t u; (u = multiplied->next++) < n_panel * product.n_block();)
-            multiply(product, group[u % n_panel], u / n_panel, thread, all == nullptr ? dst : all);
+            multiply(product, group[u / product.n_block()], u % product.n_block(), thread, all == nullptr ? dst : all);
         });
     b.expand(node);
     if (y == nullptr) y = node;
