@@ -13,6 +13,7 @@ std::vector<KernelSet> find_supported() {
       .decode_attention = &kDecodeAttentionRef,
       .dequant = &kDequantRef,
       .layer_rows = &kLayerRowsRef,
+      .pair_panel = &kPairPanelRef,
       .prefill_attention = &kPrefillAttentionRef,
       .matvec = &kMatvecRef,
       .reconstruction = &kReconstructionRef,
@@ -36,6 +37,7 @@ std::vector<KernelSet> find_supported() {
     set.decode_attention = &kDecodeAttentionAvx512;
     set.dequant = &kDequantAvx512;
     set.layer_rows = &kLayerRowsAvx512;
+    set.pair_panel = &kPairPanelAvx512;
     set.prefill_attention = &kPrefillAttentionAvx512;
     set.reconstruction = &kReconstructionAvx512;
     set.window_attention = &kWindowAttentionAvx512;

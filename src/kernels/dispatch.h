@@ -7,6 +7,7 @@
 #include "kernels/decode_attention.h"
 #include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
+#include "kernels/pair_panel.h"
 #include "kernels/prefill_attention.h"
 #include "kernels/quant_matvec.h"
 #include "kernels/reconstruction.h"
@@ -19,6 +20,7 @@ struct KernelSet {
   const DecodeAttentionKernels* decode_attention = nullptr;
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
+  const PairPanelKernels* pair_panel = nullptr;
   const PrefillAttentionKernels* prefill_attention = nullptr;
   const MatvecKernels* matvec = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;

@@ -1,5 +1,7 @@
 #include <omp.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <new>
@@ -8,6 +10,7 @@
 #include <tuple>
 
 #include "core/cpu.h"
+#include "kernels/dispatch.h"
 #include "products/bf16_product.h"
 
 namespace restkv {
@@ -50,13 +53,28 @@ dnnl::matmul::primitive_desc describe(int64_t m, int64_t n, int64_t k,
 }  // namespace
 
 struct Bf16Product::Parts {
+  int64_t n, k;
   dnnl::matmul::primitive_desc shape;
   dnnl::matmul multiply;
   dnnl::memory::desc plain;  // the panel's rows as they come
   dnnl::reorder pack;
+  bool in_pairs;  // panels are what a kernel of ours packs, faster than oneDNN
 };
 
 namespace {
+
+// Whether a packed layout is that of kernels/pair_panel.h.
+bool is_in_pairs(const dnnl::memory::desc& packed, int64_t n, int64_t k) {
+  const auto& blocking = packed.data.format_desc.blocking;
+  const auto is = [](const dnnl_dim_t(&values)[DNNL_MAX_NDIMS], std::array<int64_t, 3> expected) {
+    return std::equal(expected.begin(), expected.end(), values);
+  };
+  return packed.data.format_kind == dnnl_blocked && blocking.inner_nblks == 3 &&
+         is(blocking.inner_blks, {16, kernels::kPairRows, 2}) &&
+         is(blocking.inner_idxs, {0, 1, 0}) &&
+         blocking.strides[0] == kernels::kPairRows * kernels::kPairColumns &&
+         packed.get_size() == kernels::pair_panel_size(n, k) * sizeof(uint16_t);
+}
 
 std::unique_ptr<const Bf16Product::Parts> make_parts(int64_t m, int64_t n, int64_t k) {
   // A layout that suits this many rows is taken for all, so that a panel serves a last few rows
@@ -67,8 +85,8 @@ std::unique_ptr<const Bf16Product::Parts> make_parts(int64_t m, int64_t n, int64
   const dnnl::memory::desc packed = describe(kUsualRows, n, k, any).weights_desc();
   const dnnl::matmul::primitive_desc shape = describe(m, n, k, packed);
   const dnnl::reorder::primitive_desc pack(cpu_engine(), plain, cpu_engine(), packed);
-  return std::make_unique<const Bf16Product::Parts>(
-      Bf16Product::Parts{shape, dnnl::matmul(shape), plain, dnnl::reorder(pack)});
+  return std::make_unique<const Bf16Product::Parts>(Bf16Product::Parts{
+      n, k, shape, dnnl::matmul(shape), plain, dnnl::reorder(pack), is_in_pairs(packed, n, k)});
 }
 
 template <typename Run>
@@ -118,6 +136,11 @@ size_t Bf16Product::scratch_bytes() const {
 }
 
 bool Bf16Product::pack(const uint16_t* b, std::byte* panel) const noexcept {
+  if (parts_->in_pairs) {
+    kernels::best_kernels().pair_panel->pack(b, parts_->n, parts_->k,
+                                             reinterpret_cast<uint16_t*>(panel));
+    return true;
+  }
   return succeeds([&](dnnl::stream& stream) {
     dnnl::memory from = wrap(parts_->plain, b), to = wrap(parts_->shape.weights_desc(), panel);
     parts_->pack.execute(stream, from, to);

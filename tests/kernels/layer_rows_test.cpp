@@ -90,6 +90,20 @@ TEST_P(LayerRowKernelsTest, Add) {
   }
 }
 
+TEST_P(LayerRowKernelsTest, PairPanels) {
+  const auto pack = supported_kernels()[GetParam()].pair_panel->pack;
+  for (const int64_t n : {1, 16, 63, 64, 128, 130}) {
+    for (const int64_t k : {2, 31, 32, 64, 96, 100, 576}) {
+      std::vector<uint16_t> rows(n * k), a(pair_panel_size(n, k), 1), b(a.size(), 2);
+      for (size_t i = 0; i < rows.size(); ++i)
+        rows[i] = static_cast<uint16_t>(i * 2654435761u >> 7);
+      pack(rows.data(), n, k, a.data());
+      kPairPanelRef.pack(rows.data(), n, k, b.data());
+      ASSERT_EQ(a, b) << n << " x " << k;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Supported, LayerRowKernelsTest,
                          testing::Range(0, static_cast<int>(supported_kernels().size())),
                          [](const testing::TestParamInfo<int>& info) {
