@@ -15,7 +15,7 @@ constexpr int64_t pair_panel_size(int64_t n, int64_t k) {
 }
 
 struct PairPanelKernels {
-  // rows [n][k] -> out [n / 64][k / 32][16][64][2], rounded up. Pure.
+  // rows [n][k] -> out [n / 64][k / 32][16][64][2], rounded up, aligned to 64 bytes. Pure.
   void (*pack)(const uint16_t* rows, int64_t n, int64_t k, uint16_t* out);
 };
 

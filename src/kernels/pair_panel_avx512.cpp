@@ -18,6 +18,8 @@ void load_rows(const uint16_t* rows, int64_t n_row, int64_t k, int64_t n_column,
   }
 }
 
+// Panels are larger than a core's caches, and the other cores have read what stood there before:
+// stores past the caches spare the fetching of every line, half of the whole time.
 void pack(const uint16_t* rows, int64_t n, int64_t k, uint16_t* out) {
   for (int64_t row = 0; row < n; row += kPairRows) {
     for (int64_t column = 0; column < k; column += kPairColumns) {
@@ -28,11 +30,13 @@ void pack(const uint16_t* rows, int64_t n, int64_t k, uint16_t* out) {
                   left < kPairColumns ? left : kPairColumns, block);
         Tile<16>::transpose(block);
         for (int64_t pair = 0; pair < 16; ++pair)
-          store(out + (pair * kPairRows + part) * 2, block[pair]);
+          _mm512_stream_ps(reinterpret_cast<float*>(out + (pair * kPairRows + part) * 2),
+                           (__m512)block[pair]);
       }
       out += kPairRows * kPairColumns;
     }
   }
+  _mm_sfence();
 }
 
 }  // namespace

@@ -94,12 +94,17 @@ TEST_P(LayerRowKernelsTest, PairPanels) {
   const auto pack = supported_kernels()[GetParam()].pair_panel->pack;
   for (const int64_t n : {1, 16, 63, 64, 128, 130}) {
     for (const int64_t k : {2, 31, 32, 64, 96, 100, 576}) {
-      std::vector<uint16_t> rows(n * k), a(pair_panel_size(n, k), 1), b(a.size(), 2);
+      std::vector<uint16_t> rows(n * k);
+      struct alignas(64) Line {
+        uint16_t words[32];
+        bool operator==(const Line&) const = default;
+      };
+      std::vector<Line> a(pair_panel_size(n, k) / 32), b(a.size());
       for (size_t i = 0; i < rows.size(); ++i)
         rows[i] = static_cast<uint16_t>(i * 2654435761u >> 7);
-      pack(rows.data(), n, k, a.data());
-      kPairPanelRef.pack(rows.data(), n, k, b.data());
-      ASSERT_EQ(a, b) << n << " x " << k;
+      pack(rows.data(), n, k, a.data()->words);
+      kPairPanelRef.pack(rows.data(), n, k, b.data()->words);
+      ASSERT_TRUE(a == b) << n << " x " << k;
     }
   }
 }
