@@ -21,6 +21,7 @@ constexpr Column kColumns[] = {
     {"threads", "/threads"},
     {"GFLOP/s", "/gflops"},
     {"GB/s", "/gb_per_second"},
+    {"G values/s", "/gvalues_per_second"},
     {"of the peak, %", "/share", 0, 100.0},
     {"to the plain loop", "/to_ref"},
     {"difference", "/difference", 7},
@@ -39,15 +40,22 @@ const char* name_of(bench::Bound bound) {
       return "int8";
     case bench::Bound::memory:
       return "memory";
+    case bench::Bound::values:
+      return "values";
   }
   return "?";
 }
 
+const char* rate_name(bench::Bound bound) {
+  if (bound == bench::Bound::memory) return "gb_per_second";
+  return bound == bench::Bound::values ? "gvalues_per_second" : "gflops";
+}
+
 Json to_row(const bench::KernelRow& r) {
-  const bool reads = r.bound == bench::Bound::memory;
   Json row{{"kernel", r.kernel},        {"shape", r.shape},
            {"variant", r.variant},      {"threads", r.n_threads},
-           {"bound", name_of(r.bound)}, {reads ? "gb_per_second" : "gflops", to_json(r.rate)}};
+           {"bound", name_of(r.bound)}, {rate_name(r.bound), to_json(r.rate)}};
+  if (r.operations.median > 0) row["gflops"] = to_json(r.operations);
   if (r.share > 0) row["share"] = r.share;
   row["to_ref"] = to_json(r.to_ref);
   row["difference"] = r.difference;

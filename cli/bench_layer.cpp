@@ -112,11 +112,13 @@ Status run(LayerFlags f) {
   progress.show("the machine's peaks");
   const bench::MachinePeaks peaks = bench::measure_peaks(engine.n_threads);
   scenario.read_gb_per_s = peaks.read_n;
+  scenario.kernels = engine.kernels;
   scenario.on_step = [&](const std::string& what) { progress.show(what); };
   RESTKV_ASSIGN_OR_RETURN(const bench::LayerResult result, bench::run_layer(scenario));
   progress.clear();
   document["shape"] = f.shape;
   document["weights"] = f.weights;
+  document["kernels"] = f.bench.model.kernels;
   document["n_layer"] = scenario.shape.n_layer;
   document["measured_layers"] = result.n_measured_layer;
   document["read_gb_per_second"] = peaks.read_n;
@@ -146,6 +148,7 @@ void register_bench_layer(CLI::App& bench, int* exit_code) {
   command->add_flag("--no-prefill", flags->no_prefill, "leave the sampled prefill out");
   add_flag_value(*command, "-t,--threads", flags->bench.model.n_threads,
                  "threads, 0: one for each core");
+  add_kernels_flag(*command, flags->bench.model);
   add_policies_flag(*command, flags->bench);
   add_report_flags(*command, flags->bench);
   add_kv_flags(*command, flags->bench.kv);

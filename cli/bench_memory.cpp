@@ -62,6 +62,7 @@ Status run_reader(const MemoryFlags& f) {
   bench::ReaderTask task{.reader = reader,
                          .model = model_path(f.bench.model),
                          .n_threads = engine.n_threads,
+                         .kernels = engine.kernels,
                          .prompt_tokens = f.reader_tokens};
   RESTKV_ASSIGN_OR_RETURN(task.config, cache_config(f.bench.kv));
   RESTKV_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(task.model));

@@ -3,13 +3,15 @@
 #include "bench/prefill/prefill.h"
 #include "cli/bench.h"
 #include "cli/bench_report.h"
+#include "cli/prefill_flags.h"
 #include "cli/runtime.h"
 
 namespace restkv::cli {
 namespace {
 
-struct PrefillFlags {
+struct ReadingFlags {
   BenchFlags bench;
+  PrefillFlags prefill;
   std::vector<int64_t> prompt_tokens{512, 4096};
 };
 
@@ -20,6 +22,7 @@ constexpr Column kColumns[] = {
     {"libllama, tokens/s", "/tokens_per_second/libllama"},
     {"ratio", "/ratio", 2},
     {"eviction, %", "/eviction_share", 2, 100.0},
+    {"blocks, %", "/block_share", 1, 100.0},
     {"KL", "/agreement/kl", 5},
     {"counts", "/counts"},
 };
@@ -30,17 +33,23 @@ Json to_row(const bench::PrefillRow& r) {
           {"tokens_per_second", {{"restkv", to_json(r.restkv)}, {"libllama", to_json(r.libllama)}}},
           {"ratio", to_json(r.ratio)},
           {"eviction_share", to_json(r.eviction_share)},
+          {"block_share", r.block_share},
           {"entries", r.entries},
           {"planned", r.planned},
           {"agreement", to_json(r.agreement)},
           {"counts", r.counts}};
 }
 
-Status run(const PrefillFlags& f) {
+Status run(const ReadingFlags& f) {
   RESTKV_RETURN_IF_ERROR(check_counts("--prompt-tokens", f.prompt_tokens, 1));
+  RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.bench.model));
+  RESTKV_ASSIGN_OR_RETURN(const PrefillAttention attention,
+                          prefill_attention(f.prefill, engine.kernels));
   RESTKV_ASSIGN_OR_RETURN(const Bench bench, open_bench(f.bench, true));
   Json document = begin_document("prefill", f.bench, bench);
-  RESTKV_ASSIGN_OR_RETURN(const auto rows, bench::run_prefill(*bench.contest, f.prompt_tokens));
+  document["prefill_attention"] = f.prefill.kind;
+  RESTKV_ASSIGN_OR_RETURN(const auto rows,
+                          bench::run_prefill(*bench.contest, f.prompt_tokens, attention));
   for (const bench::PrefillRow& row : rows)
     document["rows"].push_back(to_row(row));
   bench.contest->say("");
@@ -51,9 +60,10 @@ Status run(const PrefillFlags& f) {
 
 void register_bench_prefill(CLI::App& bench, int* exit_code) {
   CLI::App* command = bench.add_subcommand("prefill", "tokens/s of reading, beside libllama");
-  auto flags = std::make_shared<PrefillFlags>();
+  auto flags = std::make_shared<ReadingFlags>();
   add_bench_flags(*command, flags->bench);
   add_counts(*command, "--prompt-tokens", flags->prompt_tokens, "lengths, apart by commas");
+  add_prefill_flags(*command, flags->prefill);
   finish_options(*command);
   command->callback([=] {
     const Status status = run(*flags);

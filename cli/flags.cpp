@@ -29,10 +29,14 @@ void add_model_flags_but_kernels(CLI::App& app, ModelFlags& flags) {
   add_flag_value(app, "-t,--threads", flags.n_threads, "threads, 0: one for each core");
 }
 
-void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  add_model_flags_but_kernels(app, flags);
+void add_kernels_flag(CLI::App& app, ModelFlags& flags) {
   add_flag_value(app, "--kernels", flags.kernels,
                  "auto: our own kernels where they win; ggml: ggml's own, as libllama computes");
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  add_model_flags_but_kernels(app, flags);
+  add_kernels_flag(app, flags);
 }
 
 std::string model_path(const ModelFlags& flags) {

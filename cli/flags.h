@@ -31,6 +31,7 @@ struct ModelFlags {
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 // The same without --kernels, for a command that runs all of them.
 void add_model_flags_but_kernels(CLI::App& app, ModelFlags& flags);
+void add_kernels_flag(CLI::App& app, ModelFlags& flags);
 // The model to load: --model, or the default model that set-up put beside the program.
 std::string model_path(const ModelFlags& flags);
 Result<EngineOptions> engine_options(const ModelFlags& flags);

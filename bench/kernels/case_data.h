@@ -1,6 +1,8 @@
 // Data and shapes that the kernels' cases share.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -33,6 +35,20 @@ inline std::vector<uint16_t> case_halves(int64_t n, uint64_t seed, float scale =
   for (uint16_t& value : values)
     value = float_to_half(scale * (2 * random.uniform() - 1));
   return values;
+}
+
+struct alignas(64) CacheLine {
+  std::byte bytes[64];
+};
+inline std::vector<CacheLine> cache_lines(size_t n_byte) {
+  return std::vector<CacheLine>((n_byte + sizeof(CacheLine) - 1) / sizeof(CacheLine));
+}
+
+// The values; what is left behind is zero, so that no variant passes with another's result.
+inline std::vector<float> take(std::vector<float>& values) {
+  std::vector<float> taken = values;
+  std::fill(values.begin(), values.end(), 0.0f);
+  return taken;
 }
 
 inline RowsView half_rows(const std::vector<uint16_t>& values, int64_t n_col) {

@@ -4,8 +4,8 @@ namespace restkv::bench {
 namespace {
 
 constexpr CaseMaker kMakers[] = {
-    window_attention_cases,
-    reconstruction_cases,
+    window_attention_cases, reconstruction_cases, prefill_attention_cases, decode_attention_cases,
+    quant_matvec_cases,     dequant_rows_cases,   layer_rows_cases,        panel_product_cases,
 };
 
 }  // namespace

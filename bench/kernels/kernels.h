@@ -16,7 +16,8 @@ struct KernelRow {
   std::string kernel{}, shape{}, variant{};
   int n_threads = 1;
   Bound bound = Bound::f32;
-  Spread rate{};          // 10^9 operations, or bytes, a second
+  Spread rate{};          // 10^9 operations, bytes or values a second, as the bound says
+  Spread operations{};    // of a memory-bound kernel, 10^9 a second; 0 where they are not counted
   double share = 0;       // of the machine's peak; 0 where it is unknown
   Ratio to_ref{};         // rate over the plain loop's
   double difference = 0;  // from the plain loop's result, see KernelCase

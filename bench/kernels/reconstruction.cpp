@@ -74,7 +74,7 @@ KernelCase rows_case(const HeadShape& shape) {
   KernelCase one = begin("score_rows", data, "32 x 2048");
   const auto d = static_cast<double>(shape.head_dim);
   one.work = static_cast<double>(kEntries) * (d * (d + 1) + kWindow * 3 * d);
-  one.prepare = [data] { data->scores.assign(data->scores.size(), 0.25f); };
+  one.prepare = [data](const KernelSet&) { data->scores.assign(data->scores.size(), 0.25f); };
   one.run = [data](const KernelSet& set, int64_t, int) {
     set.reconstruction->score_rows({.projected = data->outputs.data(),
                                     .factor = data->factors.data(),

@@ -94,7 +94,7 @@ KernelCase columns_case() {
   one.shape = "4096 x 4096";
   one.bound = Bound::memory;
   one.work = 4.0 * kRows * kEntries;
-  one.prepare = [data] { data->sums.assign(kEntries, 0.0); };
+  one.prepare = [data](const KernelSet&) { data->sums.assign(kEntries, 0.0); };
   one.run = [data](const KernelSet& set, int64_t, int) {
     set.window_attention->add_columns(data->weights.data(), kStride, kRows, kEntries,
                                       data->sums.data());

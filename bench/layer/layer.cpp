@@ -221,8 +221,10 @@ Contenders choose(const Contenders& all, int64_t n_token, std::vector<std::strin
 Result<LayerResult> run_layer(const LayerScenario& scenario) {
   RESTKV_ASSIGN_OR_RETURN(const Contenders all, make_contenders(scenario));
   if (scenario.on_step) scenario.on_step("writing weights");
-  RESTKV_ASSIGN_OR_RETURN(const auto model, make_layer_model(scenario.shape, scenario.weights));
-  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(scenario.n_threads, nullptr));
+  RESTKV_ASSIGN_OR_RETURN(const auto model,
+                          make_layer_model(scenario.shape, scenario.weights, scenario.kernels));
+  RESTKV_ASSIGN_OR_RETURN(const auto compute,
+                          Compute::create(scenario.n_threads, nullptr, scenario.kernels));
   for (const auto& plan : all.plans)
     RESTKV_RETURN_IF_ERROR(plan->check_model(model->hparams()));
   LayerResult result{.n_measured_layer = static_cast<int>(model->hparams().n_layer)};

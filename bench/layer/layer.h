@@ -22,6 +22,7 @@ struct LayerScenario {
   std::vector<int64_t> contexts{};  // each at least 512
   std::vector<CacheConfig> configs{};
   int n_threads = 1;
+  Kernels kernels = Kernels::automatic;
   int n_repeat = 3;
   int n_step = 64;           // decoded in a repetition
   bool prefill = true;       // sample it, too

@@ -133,7 +133,8 @@ uint32_t count_layers(const LayerShape& s, ggml_type type) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> make_layer_model(const LayerShape& shape, ggml_type type) {
+Result<std::shared_ptr<const Model>> make_layer_model(const LayerShape& shape, ggml_type type,
+                                                      Kernels kernels) {
   const gguf_context_ptr gguf(gguf_init_empty());
   const uint32_t n_layer = count_layers(shape, type);
   set_metadata(gguf.get(), shape, n_layer);
@@ -150,7 +151,7 @@ Result<std::shared_ptr<const Model>> make_layer_model(const LayerShape& shape, g
     unlink(path.c_str());
     return Status::runtime("cannot write " + path);
   }
-  auto model = Model::load(path);
+  auto model = Model::load(path, {}, kernels);
   unlink(path.c_str());  // the mapping keeps it alive
   return model;
 }

@@ -21,7 +21,8 @@ struct ReaderTask {
   Reader reader = Reader::restkv;
   std::string model{};
   int n_threads = 1;
-  std::string text{};  // of the prompt; empty: the ledger
+  Kernels kernels = Kernels::automatic;  // restkv's
+  std::string text{};                    // of the prompt; empty: the ledger
   int64_t prompt_tokens = 0;
   CacheConfig config{};  // restkv's
 };

@@ -11,8 +11,9 @@ constexpr int64_t kSteps = 32;  // decoded behind the prompt
 
 Result<ReaderReport> read_restkv(const ReaderTask& task) {
   RESTKV_ASSIGN_OR_RETURN(const auto plan, CachePlan::make(task.config));
-  RESTKV_ASSIGN_OR_RETURN(const auto model, Model::load(task.model));
-  RESTKV_ASSIGN_OR_RETURN(const auto compute, Compute::create(task.n_threads, nullptr));
+  RESTKV_ASSIGN_OR_RETURN(const auto model, Model::load(task.model, {}, task.kernels));
+  RESTKV_ASSIGN_OR_RETURN(const auto compute,
+                          Compute::create(task.n_threads, nullptr, task.kernels));
   RESTKV_ASSIGN_OR_RETURN(const std::vector<int32_t> text,
                           prompt_of(model->tokenizer(), task.text, task.prompt_tokens + kSteps));
   const auto meter = std::make_shared<KvMeter>();

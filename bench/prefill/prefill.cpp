@@ -15,13 +15,19 @@ using Plans = std::vector<std::shared_ptr<const CachePlan>>;
 struct Samples {
   std::vector<double> speed, share;
   std::vector<float> logits;
+  double block_share = 1;
   int64_t entries = 0;
 };
 
 class PrefillRace {
  public:
-  PrefillRace(const Contest& contest, const Plans& plans, std::vector<int32_t> prompt)
-      : contest_(contest), plans_(plans), prompt_(std::move(prompt)), ours_(plans.size()) {}
+  PrefillRace(const Contest& contest, const Plans& plans, std::vector<int32_t> prompt,
+              const PrefillAttention& attention)
+      : contest_(contest),
+        plans_(plans),
+        attention_(attention),
+        prompt_(std::move(prompt)),
+        ours_(plans.size()) {}
 
   Status run() {
     RESTKV_RETURN_IF_ERROR(warm_up());
@@ -41,24 +47,30 @@ class PrefillRace {
     row.libllama = spread_of(theirs_.speed);
     row.ratio = ratio_of(ours.speed, theirs_.speed);
     row.eviction_share = spread_of(ours.share);
+    row.block_share = ours.block_share;
     row.entries = ours.entries;
     RESTKV_ASSIGN_OR_RETURN(row.planned,
                             planned_entries(plan, contest_.model.hparams(), n_token()));
     RESTKV_ASSIGN_OR_RETURN(const std::vector<float> logits, full_logits(plan, ours));
     row.agreement = compare_logits(theirs_.logits, logits);
-    row.counts = row.agreement.ok() && kept_as_planned(plan, row.entries, row.planned);
+    const bool dense = attention_.kind == PrefillAttention::Kind::dense;
+    row.counts = (!dense || row.agreement.ok()) && kept_as_planned(plan, row.entries, row.planned);
     return row;
   }
 
  private:
   int64_t n_token() const { return static_cast<int64_t>(prompt_.size()); }
 
+  ReadRequest request(std::span<const int32_t> tokens) const {
+    return {.tokens = tokens, .attention = attention_};
+  }
+
   // Pages of the weights, threads: whoever runs first would pay for both.
   Status warm_up() {
     const auto n = static_cast<size_t>(std::min(n_token(), kWarmTokens));
     const std::span<const int32_t> few = std::span(prompt_).first(n);
     RESTKV_RETURN_IF_ERROR(
-        prefill(contest_.model, contest_.compute, {.tokens = few}, {}, std::make_shared<KvMeter>())
+        prefill(contest_.model, contest_.compute, request(few), {}, std::make_shared<KvMeter>())
             .status());
     Samples unused;
     return read_theirs(few, &unused);
@@ -68,11 +80,12 @@ class PrefillRace {
     contest_.say("prefill of " + std::to_string(n_token()) + " tokens, " +
                  contest_.configs[i].policy.name);
     RESTKV_ASSIGN_OR_RETURN(PrefillResult result,
-                            prefill(contest_.model, contest_.compute, {.tokens = prompt_},
+                            prefill(contest_.model, contest_.compute, request(prompt_),
                                     {&plans_[i], 1}, std::make_shared<KvMeter>()));
     Samples& samples = ours_[i];
     samples.speed.push_back(1e3 * static_cast<double>(n_token()) / result.read.total_ms);
     samples.share.push_back(result.sequences[0].eviction_ms / result.read.total_ms);
+    samples.block_share = result.read.blocks.share();
     samples.entries = result.sequences[0].cache.n_entry();
     samples.logits = std::move(result.read.last_logits);
     return {};
@@ -95,13 +108,14 @@ class PrefillRace {
   Result<std::vector<float>> full_logits(const CachePlan& plan, const Samples& ours) const {
     if (plan.schedule.kind != Schedule::Kind::chunk) return ours.logits;
     RESTKV_ASSIGN_OR_RETURN(PrefillResult result,
-                            prefill(contest_.model, contest_.compute, {.tokens = prompt_}, {},
+                            prefill(contest_.model, contest_.compute, request(prompt_), {},
                                     std::make_shared<KvMeter>()));
     return std::move(result.read.last_logits);
   }
 
   const Contest& contest_;
   const Plans& plans_;
+  const PrefillAttention attention_;
   const std::vector<int32_t> prompt_;
   std::vector<Samples> ours_;  // as plans
   Samples theirs_;
@@ -110,13 +124,14 @@ class PrefillRace {
 }  // namespace
 
 Result<std::vector<PrefillRow>> run_prefill(const Contest& contest,
-                                            std::span<const int64_t> prompt_tokens) {
+                                            std::span<const int64_t> prompt_tokens,
+                                            const PrefillAttention& attention) {
   RESTKV_ASSIGN_OR_RETURN(const Plans plans, contest.plans());
   std::vector<PrefillRow> rows;
   for (const int64_t n : prompt_tokens) {
     RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> prompt,
                             prompt_of(contest.model.tokenizer(), contest.text, n));
-    PrefillRace race(contest, plans, std::move(prompt));
+    PrefillRace race(contest, plans, std::move(prompt), attention);
     RESTKV_RETURN_IF_ERROR(race.run());
     for (size_t i = 0; i < plans.size(); ++i) {
       RESTKV_ASSIGN_OR_RETURN(rows.emplace_back(), race.row(i));
