@@ -26,6 +26,10 @@ class BlockChoice {
   // Whether keys and last queries are needed before the first chunk is attended to.
   bool looks_first() const;
 
+  bool wants_queries(int64_t first, int64_t n) const {
+    return first + n > state_.n_token - n_last_;
+  }
+
   // Once the layer's scratch has been laid out.
   void begin_layer();
   // Keeps those of the queries first .. first + n that choose() will look at. q: after RoPE, of all

@@ -172,7 +172,8 @@ ggml_tensor* MatvecOps::multiply(const Input& in, std::span<const Linear* const>
                      });
 }
 
-Qkv MatvecOps::project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const {
+Qkv MatvecOps::project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                           bool) const {
   const Input in = input(g, x, w.q.n_in());
   const bool same =
       is_quantized(w.q) == is_quantized(w.k) && is_quantized(w.k) == is_quantized(w.v);

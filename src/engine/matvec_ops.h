@@ -29,7 +29,8 @@ class MatvecOps : public LayerOps {
   MatvecOps(const GraphBuild& build, int64_t n_vector) : build_(build), n_vector_(n_vector) {}
 
   ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const override;
-  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override;
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                  bool wants_queries) const override;
   ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                           ggml_tensor* residual) const override;
   ggml_tensor* gated(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,

@@ -40,10 +40,12 @@ ggml_tensor* PanelOps::norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* 
                      });
 }
 
-Qkv PanelOps::project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const {
+Qkv PanelOps::project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                          bool wants_queries) const {
   const HParams& hp = g.hparams;
   const std::array<const Linear*, 3> parts{&w.q, &w.k, &w.v};
-  ggml_tensor* all = products_.add(build_, parts, x, n_row_, nullptr);
+  ggml_tensor* all =
+      products_.add(build_, std::span(parts).subspan(wants_queries ? 0 : 1), x, n_row_, nullptr);
   int64_t column = 0;
   const auto heads = [&](const Linear& part, int64_t n_head) {
     const int64_t first = column;
@@ -51,7 +53,7 @@ Qkv PanelOps::project_qkv(const GraphContext& g, const LayerWeights& w, ggml_ten
     return ggml_view_3d(g.ctx, all, hp.head_dim, n_head, n_row_, hp.head_dim * sizeof(float),
                         all->nb[1], first * sizeof(float));
   };
-  ggml_tensor* q = heads(w.q, hp.n_head);
+  ggml_tensor* q = wants_queries ? heads(w.q, hp.n_head) : nullptr;
   ggml_tensor* k = heads(w.k, hp.n_head_kv);
   return {q, k, heads(w.v, hp.n_head_kv)};
 }

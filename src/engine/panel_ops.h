@@ -13,7 +13,8 @@ class PanelOps : public LayerOps {
       : build_(build), products_(products), n_row_(n_row) {}
 
   ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const override;
-  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override;
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                  bool wants_queries) const override;
   // x: float [n_row][n_in], or bf16 with padded rows.
   ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                           ggml_tensor* residual) const override;

@@ -94,6 +94,11 @@ size_t PanelProducts::workspace_bytes(const HParams& hp, int n_threads) {
   return std::max(kPanelBytes, panel) + n_threads * (panel + tile_bytes(panel_width(1)));
 }
 
+size_t PanelProducts::count_nodes(int64_t n_weight) {
+  // A group fills at least half of the memory for panels, and makes two nodes.
+  return 64 + 8 * static_cast<size_t>(n_weight) * sizeof(uint16_t) / (kPanelBytes / 2);
+}
+
 ggml_tensor* PanelProducts::add(const GraphBuild& b, std::span<const Linear* const> parts,
                                 ggml_tensor* x, int64_t n_row, ggml_tensor* residual) {
   int64_t n_column = 0;
@@ -195,13 +200,14 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
     if (product.residual != nullptr) inputs.push_back(product.residual);
     if (y != nullptr) inputs.push_back(y);
     ggml_tensor* all = y;
-    ggml_tensor* node = b.node(
-        y == nullptr ? type : GGML_TYPE_I8, y == nullptr ? n_column : 1,
-        y == nullptr ? n_row_allocated : 1, 1, inputs,
-        [=, this, &product, &group](ggml_tensor* dst, int thread, int) {
-          for (int64_t u; (u = multiplied->next++) < n_panel * product.n_block();)
-            multiply(product, group[u / product.n_block()], u % product.n_block(), thread, all == nullptr ? dst : all);
-        });
+    ggml_tensor* node =
+        b.node(y == nullptr ? type : GGML_TYPE_I8, y == nullptr ? n_column : 1,
+               y == nullptr ? n_row_allocated : 1, 1, inputs,
+               [=, this, &product, &group](ggml_tensor* dst, int thread, int) {
+                 for (int64_t u; (u = multiplied->next++) < n_panel * product.n_block();)
+                   multiply(product, group[u / product.n_block()], u % product.n_block(), thread,
+                            all == nullptr ? dst : all);
+               });
     b.expand(node);
     if (y == nullptr) y = node;
   }

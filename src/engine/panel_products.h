@@ -29,6 +29,9 @@ class PanelProducts {
   // What the panels and the threads' buffers take at most for a model.
   static size_t workspace_bytes(const HParams& hparams, int n_threads);
 
+  // Nodes and leaves that products with so many weights add to a graph, generously.
+  static size_t count_nodes(int64_t n_weight);
+
   explicit PanelProducts(int n_threads);
   ~PanelProducts();
 

@@ -30,7 +30,7 @@ void ReadAttention::end_keys() {
 }
 
 ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n, const Qkv& raw) {
-  if (state_.raw->keeps_any()) write_queries(b, state_.raw, raw.q, first, n);
+  if (!keys_only_ && state_.raw->keeps_any()) write_queries(b, state_.raw, raw.q, first, n);
   if (state_.stores_raw) store_raw_keys(b, raw.k, first, n);
   const int64_t n_column = int64_t{hp_.n_head} * hp_.head_dim;
   const int64_t n_row = rounds_ ? pad_panel_rows(n) : n;
@@ -50,7 +50,7 @@ ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n
   for (int64_t i = 0; i < n; ++i)
     index_[i] = static_cast<int32_t>(base + first + i);
   const Qkv qkv = rotate(g, raw, b.wrap(GGML_TYPE_I32, index_.data(), n));
-  if (state_.rotated->keeps_any()) write_queries(b, state_.rotated, qkv.q, first, n);
+  if (!keys_only_ && state_.rotated->keeps_any()) write_queries(b, state_.rotated, qkv.q, first, n);
   if (state_.scratch.is_uniform()) {
     attend_stores(b, first, n, qkv, 0, n_store, out);
     return out;
@@ -62,8 +62,8 @@ ggml_tensor* ReadAttention::attend(const GraphBuild& b, int64_t first, int64_t n
 
 Qkv ReadAttention::rotate(const GraphContext& g, const Qkv& raw, ggml_tensor* positions) const {
   const Rope rope = state_.model.rope();
-  ggml_tensor* q = rope.apply(g, raw.q, positions);
-  if (scale_.queries != 1.0f) q = ggml_scale(g.ctx, q, scale_.queries);
+  ggml_tensor* q = raw.q == nullptr ? nullptr : rope.apply(g, raw.q, positions);
+  if (q != nullptr && scale_.queries != 1.0f) q = ggml_scale(g.ctx, q, scale_.queries);
   return {q, rope.apply(g, raw.k, positions), raw.v};
 }
 
@@ -71,6 +71,7 @@ Qkv ReadAttention::rotate(const GraphContext& g, const Qkv& raw, ggml_tensor* po
 Qkv ReadAttention::part(const GraphBuild& b, const Qkv& qkv, int32_t store) const {
   const int64_t n_group = hp_.n_head / state_.scratch.n_store();
   const auto heads = [&](ggml_tensor* t, int64_t first, int64_t count) {
+    if (t == nullptr) return t;
     return ggml_view_3d(b.ctx, t, t->ne[0], count, t->ne[2], t->nb[1], t->nb[2], first * t->nb[1]);
   };
   const int64_t kv = kv_head(store);
@@ -115,7 +116,7 @@ void ReadAttention::attend_stores(const GraphBuild& b, int64_t first, int64_t n,
   }
   const int64_t n_kv = n_old + first + n;
   if (keys_only_) {
-    blocks_.keep_queries(b, qkv.q, store * (qkv.q->ne[1] / count), first, n);
+    if (qkv.q != nullptr) blocks_.keep_queries(b, qkv.q, store * (qkv.q->ne[1] / count), first, n);
   } else if (tiles_) {
     attend_tiles(b, first, n, qkv, store, count, out);
   } else {

@@ -30,6 +30,10 @@ class ReadAttention {
   void begin_layer() { blocks_.begin_layer(); }
   void begin_keys() { keys_only_ = true; }
   bool stores_only() const { return keys_only_; }
+  // Whether attend() looks at the queries of tokens first .. first + n: without them q may be null.
+  bool wants_queries(int64_t first, int64_t n) const {
+    return !keys_only_ || blocks_.wants_queries(first, n);
+  }
   void end_keys();
   // Before the graph of a chunk, once its layer's scratch has been laid out.
   void begin_chunk(int64_t first, int64_t n);

@@ -13,7 +13,8 @@ class GgmlOps : public LayerOps {
     return rms_norm(g, x, weight);
   }
 
-  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override {
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                  bool) const override {
     const HParams& hp = g.hparams;
     const auto heads = [&](const Linear& part, int64_t n_head) {
       return ggml_reshape_3d(g.ctx, multiply(g, part, x), hp.head_dim, n_head, x->ne[1]);

@@ -77,7 +77,9 @@ class LayerOps {
  public:
   virtual ~LayerOps() = default;
   virtual ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const = 0;
-  virtual Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const = 0;
+  // Where queries are not wanted q may be nullptr.
+  virtual Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                          bool wants_queries = true) const = 0;
   // residual + w x. x: what attention, gated() or norm() returned; residual may be nullptr.
   virtual ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                                   ggml_tensor* residual) const = 0;
@@ -87,15 +89,17 @@ class LayerOps {
 };
 
 // A layer's steps up to its attention; what follows is left out, and the layer's result means
-// nothing. For those who want its keys and values alone.
+// nothing. For those who want its keys and values alone, and perhaps its queries.
 class UpToAttention : public LayerOps {
  public:
-  explicit UpToAttention(const LayerOps& steps) : steps_(steps) {}
+  UpToAttention(const LayerOps& steps, bool wants_queries)
+      : steps_(steps), wants_queries_(wants_queries) {}
   ggml_tensor* norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight) const override {
     return steps_.norm(g, x, weight);
   }
-  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x) const override {
-    return steps_.project_qkv(g, w, x);
+  Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
+                  bool) const override {
+    return steps_.project_qkv(g, w, x, wants_queries_);
   }
   ggml_tensor* add_linear(const GraphContext&, const Linear&, ggml_tensor*,
                           ggml_tensor* residual) const override {
@@ -108,6 +112,7 @@ class UpToAttention : public LayerOps {
 
  private:
   const LayerOps& steps_;
+  const bool wants_queries_;
 };
 
 ggml_tensor* rms_norm(const GraphContext& g, ggml_tensor* x, ggml_tensor* weight);

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/random.h"
 #include "restkv/policy.h"
+#include "tests/random.h"
 
 namespace restkv {
 namespace {

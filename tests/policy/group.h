@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/random.h"
 #include "restkv/policy.h"
+#include "tests/random.h"
 
 namespace restkv {
 

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "policy/drift.h"
-#include "tests/random.h"
 #include "restkv/policy.h"
+#include "tests/random.h"
 
 namespace restkv {
 namespace {
