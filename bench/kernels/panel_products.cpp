@@ -76,7 +76,8 @@ struct Data {
   std::vector<uint16_t> x;
   std::vector<float> first_rows;
   Linear linear;
-  PanelProducts products{1};
+  Alone alone;
+  PanelProducts products{alone};
   std::unique_ptr<Compute> compute;
 };
 

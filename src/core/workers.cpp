@@ -10,7 +10,7 @@ constexpr uint32_t kDismissed = std::numeric_limits<uint32_t>::max();
 // A fraction of a millisecond: longer than what a leader does alone between two jobs, shorter than
 // anyone would miss. Waking a sleeper takes tens of microseconds.
 constexpr int kSpins = 8192;
-constexpr size_t kMaxKept = size_t{1} << 20;  // floats for a thread
+constexpr size_t kMaxKept = size_t{2} << 20;  // floats for a thread
 
 void pause_briefly() {
 #if defined(__x86_64__)

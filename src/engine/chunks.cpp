@@ -10,7 +10,8 @@ namespace {
 constexpr int64_t kGgmlChunk = 512;
 constexpr int64_t kMinPanelRows = 9;
 constexpr int64_t kMaxPanelChunk = 2048;
-constexpr size_t kChunkBytes = size_t{96} << 20;
+// Bytes of a chunk's activations for one weight of the model.
+constexpr double kChunkShare = 1.0 / 24;
 
 }  // namespace
 
@@ -24,13 +25,21 @@ size_t activation_bytes(const HParams& hp) {
   // Floats of q, k, v before and after RoPE and what attention gives; or the residual in float, a
   // norm and the gated hidden rows in bf16.
   const size_t attention = sizeof(float) * (3 * head_rows + 3 * kv_rows);
-  const size_t ffn = 2 * sizeof(float) * hp.n_embd + 2 * (size_t{hp.n_embd} + hp.n_ff);
+  const size_t ffn = sizeof(float) * hp.n_embd + 2 * (size_t{hp.n_embd} + hp.n_ff);
   return std::max(attention, ffn);
+}
+
+int64_t layer_weights(const HParams& hp) {
+  const int64_t head_rows = int64_t{hp.n_head} * hp.head_dim,
+                kv_rows = int64_t{hp.n_head_kv} * hp.head_dim;
+  return int64_t{hp.n_embd} * (2 * (head_rows + kv_rows) + 3 * int64_t{hp.n_ff});
 }
 
 int64_t chunk_rows(const HParams& hp, int64_t n_token, Kernels kernels) {
   if (!reads_in_panels(n_token, kernels)) return kGgmlChunk;
-  const auto rows = static_cast<int64_t>(kChunkBytes / activation_bytes(hp)) / 128 * 128;
+  const double n_weight = static_cast<double>(layer_weights(hp)) * hp.n_layer;
+  const double bytes = static_cast<double>(activation_bytes(hp));
+  const int64_t rows = static_cast<int64_t>(n_weight * kChunkShare / bytes) / 128 * 128;
   return std::clamp(rows, kGgmlChunk, kMaxPanelChunk);
 }
 

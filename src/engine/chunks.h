@@ -16,8 +16,9 @@ constexpr int64_t kMinChunk = 64;
 // their dequantisation.
 bool reads_in_panels(int64_t n_token, Kernels kernels);
 
-// Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels as many as repay the
-// dequantisation and still keep the chunk's activations small.
+// Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels more, where the
+// model is large: more repay the dequantisation of its weights, and a chunk's activations are
+// still small beside them.
 int64_t chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels);
 // The most that a chunk may have once a remainder has joined it.
 inline int64_t max_chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels) {
@@ -26,5 +27,8 @@ inline int64_t max_chunk_rows(const HParams& hparams, int64_t n_token, Kernels k
 
 // Bytes of the activations of one token in a chunk: those that exist at once in a layer's graph.
 size_t activation_bytes(const HParams& hparams);
+
+// Elements of one layer's matrices.
+int64_t layer_weights(const HParams& hparams);
 
 }  // namespace restkv

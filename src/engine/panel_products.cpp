@@ -11,7 +11,12 @@ namespace {
 // Rows of x that are multiplied at once: enough for oneDNN's best, few enough to share out.
 constexpr int64_t kRowBlock = 128;
 // Packed panels that exist at once, unless a single one is larger.
-constexpr size_t kPanelBytes = size_t{16} << 20;
+constexpr size_t kPanelBytes = size_t{8} << 20;
+
+constexpr size_t kAlign = 64;
+constexpr size_t align(size_t bytes) {
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
 
 // Rows of weights in a panel: with its columns it stays in a core's second-level cache.
 int64_t panel_width(int64_t k) {
@@ -76,16 +81,16 @@ struct PanelProducts::Product {
   int64_t n_block() const { return (n_row + kRowBlock - 1) / kRowBlock; }
 };
 
-PanelProducts::PanelProducts(int n_threads) : n_threads_(n_threads), buffers_(n_threads) {}
+PanelProducts::PanelProducts(Workers& workers) : workers_(workers) {}
 PanelProducts::~PanelProducts() = default;
 
-void PanelProducts::Memory::grow(size_t bytes) {
-  if (bytes_.size() < bytes + 64) bytes_ = std::vector<std::byte>(bytes + 64);
-}
-
-std::byte* PanelProducts::Memory::data() const {
-  const auto at = reinterpret_cast<uintptr_t>(bytes_.data());
-  return reinterpret_cast<std::byte*>((at + 63) / 64 * 64);
+void PanelProducts::reserve(const Product& product) {
+  panel_bytes_ = std::max(panel_bytes_, align(product.panel_bytes));
+  buffer_bytes_ = std::max(buffer_bytes_, align(product.buffer_bytes));
+  const size_t n_thread = workers_.n_threads();
+  const size_t bytes = kAlign + panel_bytes_ + n_thread * buffer_bytes_;
+  void* at = workers_.memory((bytes + n_thread * sizeof(float) - 1) / (n_thread * sizeof(float)));
+  memory_ = reinterpret_cast<std::byte*>(align(reinterpret_cast<uintptr_t>(at)));
 }
 
 size_t PanelProducts::workspace_bytes(const HParams& hp, int n_threads) {
@@ -153,11 +158,10 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
   if (n_left > 0 && n_left < kRowBlock) {
     RESTKV_ASSIGN_OR_RETURN(panel.rest, Bf16Product::get(n_left, panel.width(), k));
   }
-  const auto aligned_bytes = [](const Panel& p) { return (p.whole->panel_bytes() + 63) / 64 * 64; };
-  const size_t bytes = aligned_bytes(panel);
+  const size_t bytes = align(panel.whole->panel_bytes());
   auto& groups = product->groups;
   if (!groups.empty())
-    panel.offset = groups.back().back().offset + aligned_bytes(groups.back().back());
+    panel.offset = groups.back().back().offset + align(groups.back().back().whole->panel_bytes());
   if (groups.empty() || panel.offset + bytes > kPanelBytes) {
     groups.emplace_back();
     panel.offset = 0;
@@ -165,8 +169,8 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
   product->panel_bytes = std::max(product->panel_bytes, panel.offset + bytes);
   const size_t rows = static_cast<size_t>(panel.width() * k) * sizeof(uint16_t);
   const size_t scratch = std::max(panel.whole->scratch_bytes(), panel.rest->scratch_bytes());
-  product->buffer_bytes = std::max(
-      {product->buffer_bytes, rows + k * sizeof(float), tile_bytes(panel.width()) + scratch});
+  product->buffer_bytes = std::max({product->buffer_bytes, rows + k * sizeof(float),
+                                    tile_bytes(panel.width()) + align(scratch)});
   groups.back().push_back(std::move(panel));
   return {};
 }
@@ -180,14 +184,15 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
     status_ = status;
     planned.groups = {{}};  // a result to go on with; nobody looks at it
   }
-  panels_.grow(planned.panel_bytes);
-  for (Memory& buffer : buffers_)
-    buffer.grow(planned.buffer_bytes);
+  reserve(planned);
   struct Counter {
     std::atomic<int64_t> next{0};
   };
   const Product& product = *b.keep(std::move(planned));
-  ggml_tensor* y = nullptr;
+  // Every element of a residual is read once, just before the result's is written.
+  ggml_tensor* y = product.residual != nullptr && product.residual->type == GGML_TYPE_F32
+                       ? product.residual
+                       : nullptr;
   for (const std::vector<Panel>& group : product.groups) {
     const auto n_panel = static_cast<int64_t>(group.size());
     const auto dequantized = std::make_shared<Counter>(), multiplied = std::make_shared<Counter>();
@@ -198,7 +203,7 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
                     }));
     std::vector<ggml_tensor*> inputs{product.x};
     if (product.residual != nullptr) inputs.push_back(product.residual);
-    if (y != nullptr) inputs.push_back(y);
+    if (y != nullptr && y != product.residual) inputs.push_back(y);
     ggml_tensor* all = y;
     ggml_tensor* node =
         b.node(y == nullptr ? type : GGML_TYPE_I8, y == nullptr ? n_column : 1,
@@ -216,13 +221,13 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
 
 void PanelProducts::dequantize(const Product& product, const Panel& panel, int thread) {
   const int64_t k = product.k();
-  auto* rows = reinterpret_cast<uint16_t*>(buffers_[thread].data());
+  auto* rows = reinterpret_cast<uint16_t*>(buffer(thread));
   auto* row = reinterpret_cast<float*>(rows + panel.width() * k);
   rows_to_bf16(panel.part->weight.file, panel.first, panel.n, row, rows);
   if (panel.second != nullptr) {
     rows_to_bf16(panel.second->weight.file, panel.first, panel.n, row, rows + panel.n * k);
   }
-  if (!panel.whole->pack(rows, panels_.data() + panel.offset)) failed_ = true;
+  if (!panel.whole->pack(rows, memory_ + panel.offset)) failed_ = true;
 }
 
 void PanelProducts::multiply(const Product& product, const Panel& panel, int64_t row_block,
@@ -230,10 +235,10 @@ void PanelProducts::multiply(const Product& product, const Panel& panel, int64_t
   const auto& steps = *kernels::best_kernels().layer_rows;
   const int64_t first = row_block * kRowBlock, n = std::min(kRowBlock, product.n_row - first);
   const Bf16Product& part = n == kRowBlock ? *panel.whole : *panel.rest;
-  std::byte* scratch = buffers_[thread].data();
-  auto* sums = reinterpret_cast<float*>(scratch + (part.scratch_bytes() + 63) / 64 * 64);
+  std::byte* scratch = buffer(thread);
+  auto* sums = reinterpret_cast<float*>(scratch + align(part.scratch_bytes()));
   const auto* x = static_cast<const uint16_t*>(product.x->data) + first * product.k();
-  if (!part.multiply(x, panels_.data() + panel.offset, sums, scratch)) failed_ = true;
+  if (!part.multiply(x, memory_ + panel.offset, sums, scratch)) failed_ = true;
   for (int64_t i = 0; i < n; ++i, sums += panel.width()) {
     auto* out = static_cast<std::byte*>(y->data) + (first + i) * y->nb[1] + panel.column * y->nb[0];
     const float* bias = bias_of(*panel.part, panel.first);

@@ -32,12 +32,14 @@ class PanelProducts {
   // Nodes and leaves that products with so many weights add to a graph, generously.
   static size_t count_nodes(int64_t n_weight);
 
-  explicit PanelProducts(int n_threads);
+  // Panels and the threads' buffers lie in the workers' memory, which is the products' from the
+  // making of a graph until it has run.
+  explicit PanelProducts(Workers& workers);
   ~PanelProducts();
 
   // x [n_row][n_in] times the rows of all parts side by side: float [n_row][sum of n_out], biases
   // added, and residual [n_row][sum of n_out] (float or bf16) unless it is nullptr. x is bf16 with
-  // pad_panel_rows(n_row) rows.
+  // pad_panel_rows(n_row) rows. A residual of floats is overwritten: it becomes the result.
   ggml_tensor* add(const GraphBuild& b, std::span<const Linear* const> parts, ggml_tensor* x,
                    int64_t n_row, ggml_tensor* residual);
   // act(gate x) * up x: bf16 [pad_panel_rows(n_row)][n_out].
@@ -51,26 +53,21 @@ class PanelProducts {
  private:
   struct Panel;
   struct Product;
-  class Memory {
-   public:
-    void grow(size_t bytes);  // what it held is lost
-    std::byte* data() const;  // aligned to 64 bytes
-
-   private:
-    std::vector<std::byte> bytes_;
-  };
-
   Status plan(Product* product) const;
   Status plan_panel(Product* product, Panel panel) const;
+  // Memory for it and for all products before it; what was there is lost.
+  void reserve(const Product& product);
+  // Rows on their way into a panel, or a tile of sums.
+  std::byte* buffer(int thread) const { return memory_ + panel_bytes_ + thread * buffer_bytes_; }
   ggml_tensor* run(const GraphBuild& b, Product product, ggml_type type, int64_t n_row_allocated,
                    int64_t n_column);
   void dequantize(const Product& product, const Panel& panel, int thread);
   void multiply(const Product& product, const Panel& panel, int64_t row_block, int thread,
                 ggml_tensor* y);
 
-  const int n_threads_;
-  Memory panels_;
-  std::vector<Memory> buffers_;  // [n_threads] rows on their way into a panel, or a tile of sums
+  Workers& workers_;
+  size_t panel_bytes_ = 0, buffer_bytes_ = 0;
+  std::byte* memory_ = nullptr;  // the panels, then every thread's buffer
   Status status_;
   std::atomic<bool> failed_{false};
 };

@@ -49,7 +49,7 @@ Reading::Reading(const Model& model, Compute& compute, const ReadRequest& reques
                  fresh_ && tiles_sum_columns(compute.kernels(), n_token_) &&
                  any([&](const CachePlan& plan) { return plan.sums_while_reading(n_token_); }),
              .attention = request.attention},
-      products_(compute.n_threads()),
+      products_(compute.workers()),
       attention_(state_, {.rounds = panels_, .n_tail = n_observed()}) {}
 
 Result<ReadResult> Reading::run() {
@@ -219,8 +219,8 @@ QueryLog Reading::shared_log(bool raw) const {
 
 Status Reading::run_chunk(uint32_t l, int64_t first, int64_t n) {
   attention_.begin_chunk(first, n);
-  const int64_t n_weight = int64_t{hp_.n_embd} * (4 * hp_.n_head * hp_.head_dim + 3 * hp_.n_ff);
-  const size_t n_node = 128 + attention_.count_nodes() + PanelProducts::count_nodes(n_weight);
+  const size_t n_node =
+      128 + attention_.count_nodes() + PanelProducts::count_nodes(layer_weights(hp_));
   RESTKV_RETURN_IF_ERROR(compute_.run(n_node, [&](const GraphBuild& b) {
     const PanelOps panels(b, products_, n);
     const MatvecOps few(b, n);

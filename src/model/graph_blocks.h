@@ -80,7 +80,8 @@ class LayerOps {
   // Where queries are not wanted q may be nullptr.
   virtual Qkv project_qkv(const GraphContext& g, const LayerWeights& w, ggml_tensor* x,
                           bool wants_queries = true) const = 0;
-  // residual + w x. x: what attention, gated() or norm() returned; residual may be nullptr.
+  // residual + w x. x: what attention, gated() or norm() returned; residual may be nullptr and
+  // may become the result, if it is one itself.
   virtual ggml_tensor* add_linear(const GraphContext& g, const Linear& w, ggml_tensor* x,
                                   ggml_tensor* residual) const = 0;
   // act(gate x) * up x, [n_token][n_ff].

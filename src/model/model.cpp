@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <malloc.h>
+
 #include <map>
 
 #include "kernels/dispatch.h"
@@ -41,6 +43,13 @@ Status check_content(ModelFile* file) {
   return check_vocab(file->metadata.get());
 }
 
+// Loading frees tens of megabytes of strings in small pieces, which glibc would keep for itself.
+void return_freed_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 Result<ModelFile> ModelFile::open(const std::string& path) {
@@ -72,6 +81,12 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->path_ = path;
   model->hparams_ = file.hparams;
   model->family_ = file.family;
+  if (progress) progress("weights");
+  RESTKV_ASSIGN_OR_RETURN(model->weights_,
+                          Weights::load(path, file.metadata.get(), std::move(file.tensors),
+                                        kernels == Kernels::ggml ? keeps_none : keeps_own));
+  // A large vocabulary's strings, read once more by the tokenizer.
+  file.metadata.reset();
   if (progress) progress("tokenizer");
   RESTKV_ASSIGN_OR_RETURN(model->tokenizer_, Tokenizer::load(path));
   if (model->tokenizer_->n_vocab() != static_cast<int32_t>(file.hparams.n_vocab)) {
@@ -80,10 +95,6 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
                          " tokens, token_embd.weight has " + std::to_string(file.hparams.n_vocab) +
                          " rows; they must be equal");
   }
-  if (progress) progress("weights");
-  RESTKV_ASSIGN_OR_RETURN(model->weights_,
-                          Weights::load(path, file.metadata.get(), std::move(file.tensors),
-                                        kernels == Kernels::ggml ? keeps_none : keeps_own));
   const Weights& weights = *model->weights_;
   for (uint32_t l = 0; l < file.hparams.n_layer; ++l) {
     model->layers_.push_back(bind_layer(weights, static_cast<int32_t>(l)));
@@ -93,6 +104,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   const bool tied = weights.plain("output.weight") == nullptr;
   model->output_ = {weights.matrix(tied ? "token_embd.weight" : "output.weight"),
                     weights.plain("output.bias")};
+  return_freed_memory();
   return std::shared_ptr<const Model>(std::move(model));
 }
 
