@@ -36,6 +36,10 @@ std::vector<float> build(const Model& model, int32_t layer, Workers& workers) {
   return factors;
 }
 
+bool keeps_all(const HParams& hp) {
+  return layer_floats(hp) * hp.n_layer * sizeof(float) <= kMaxKeptBytes;
+}
+
 }  // namespace
 
 LayerMemo::Floats projection_factors(const Model& model, int32_t layer, Workers& workers) {
@@ -43,8 +47,15 @@ LayerMemo::Floats projection_factors(const Model& model, int32_t layer, Workers&
   LayerMemo& memo = model.projection_factors();
   if (LayerMemo::Floats known = memo.find(layer)) return known;
   auto built = std::make_shared<const std::vector<float>>(build(model, layer, workers));
-  if (layer_floats(hp) * hp.n_layer * sizeof(float) <= kMaxKeptBytes) memo.keep(layer, built);
+  if (keeps_all(hp)) memo.keep(layer, built);
   return built;
+}
+
+size_t projection_factor_bytes(const HParams& hp, int n_threads) {
+  // Columns that a thread dequantises at once: a block's, or a head's where that is wider.
+  const size_t n_column = std::max(size_t{256}, size_t{hp.head_dim});
+  return sizeof(float) *
+         (layer_floats(hp) * (keeps_all(hp) ? hp.n_layer : 1) + n_threads * n_column * hp.n_embd);
 }
 
 }  // namespace restkv

@@ -12,4 +12,7 @@ namespace restkv {
 // whenever they are asked for otherwise. Thread safety: as the workers'.
 LayerMemo::Floats projection_factors(const Model& model, int32_t layer, Workers& workers);
 
+// What they and the building of them take at most.
+size_t projection_factor_bytes(const HParams& hparams, int n_threads);
+
 }  // namespace restkv

@@ -7,6 +7,7 @@
 
 #include "cache/storage.h"
 #include "engine/chunks.h"
+#include "engine/factors.h"
 #include "engine/panel_products.h"
 #include "engine/tile_attention.h"
 #include "engine/tile_column_sums.h"
@@ -110,7 +111,6 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   if (all_queries) memory.hidden_bytes += n * head_rows * sizeof(float) * (raw_keys ? 2 : 1);
   const size_t chunk = std::min<size_t>(n, max_chunk_rows(hp, n_token, reading.kernels));
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
-  const size_t projection = size_t{hp.n_embd} * head_rows * sizeof(float);
   const size_t row = panels ? activation_bytes(hp) : sizeof(float) * (4 * widest + 4 * hp.n_embd);
   const bool tiles = reading.kernels == Kernels::automatic && TileAttention::available();
   if (tiles) memory.kv_peak_bytes += TileAttention::packed_bytes(n_row, hp.head_dim);
@@ -118,8 +118,11 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   if (sweeps && tiles_sum_columns(reading.kernels, n))
     memory.work_bytes += tile_column_bytes(n, n_row, hp.n_head / n_store, hp.head_dim);
   if (!tiles) memory.work_bytes += n_row * chunk * sizeof(uint16_t);  // the mask
-  memory.work_bytes += chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 + projection +
-                       n_row * hp.n_head * sizeof(int32_t);
+  memory.work_bytes +=
+      chunk * row + size_t{hp.n_vocab} * sizeof(float) * 2 + n_row * hp.n_head * sizeof(int32_t);
+  const bool projects = std::ranges::any_of(
+      plans, [](const CachePlan* plan) { return plan->needs(Statistic::wo_factor); });
+  if (projects) memory.work_bytes += projection_factor_bytes(hp, reading.n_threads);
   if (panels) memory.work_bytes += PanelProducts::workspace_bytes(hp, reading.n_threads);
   return memory;
 }

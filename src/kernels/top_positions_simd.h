@@ -59,7 +59,8 @@ class TopPositions {
     if (pass % 4 == 3) return 0;
     const int64_t target = b.n_low - k > k - b.n_high ? k + kFew / 3 : k - kFew / 3;
     const double share = static_cast<double>(b.n_low - target) / (b.n_low - b.n_high);
-    return b.low + static_cast<int32_t>(share * (b.high - b.low));
+    const double at_target = b.low + share * (b.high - b.low);
+    return at_target < b.high ? static_cast<int32_t>(at_target) : 0;
   }
 
   static int64_t count_from(const float* weights, int64_t n, int32_t threshold) {

@@ -7,11 +7,15 @@
 #include <new>
 #include <string>
 
+#include "core/freed_memory.h"
+
 namespace restkv {
 namespace {
 
 // Up to here the caller's own stack does: 200 to 400 bytes a character were measured.
 constexpr size_t kShortText = 4096;
+// From here on a tokenizer's lists of symbols are megabytes.
+constexpr size_t kLongText = size_t{1} << 16;
 constexpr size_t kStackPerByte = 1024;
 constexpr size_t kStackBase = size_t{8} << 20;
 constexpr size_t kGuard = size_t{1} << 16;
@@ -78,7 +82,10 @@ Status run_for_text(size_t text_bytes, const std::function<void()>& work) {
     return call.status;
   }
   const size_t size = kStackBase + kStackPerByte * text_bytes;
-  if (Stack(size).run(run, &call)) return call.status;
+  if (Stack(size).run(run, &call)) {
+    if (text_bytes > kLongText) return_freed_memory();
+    return call.status;
+  }
   return Status::capacity("no memory to tokenize a text of " + std::to_string(text_bytes) +
                           " bytes (address space for a stack of " + std::to_string(size) +
                           " bytes is needed)");

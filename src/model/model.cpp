@@ -1,9 +1,8 @@
 #include "model/model.h"
 
-#include <malloc.h>
-
 #include <map>
 
+#include "core/freed_memory.h"
 #include "kernels/dispatch.h"
 #include "model/gguf_check.h"
 #include "model/vocab_check.h"
@@ -41,13 +40,6 @@ Status check_content(ModelFile* file) {
   RESTKV_RETURN_IF_ERROR(
       check_tensors(file->tensors.get(), file->hparams, file->family->tensors(file->hparams)));
   return check_vocab(file->metadata.get());
-}
-
-// Loading frees tens of megabytes of strings in small pieces, which glibc would keep for itself.
-void return_freed_memory() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
 }
 
 }  // namespace
