@@ -65,8 +65,11 @@ Status run_reader(const MemoryFlags& f) {
                          .kernels = engine.kernels,
                          .prompt_tokens = f.reader_tokens};
   RESTKV_ASSIGN_OR_RETURN(task.config, cache_config(f.bench.kv));
-  RESTKV_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(task.model));
-  RESTKV_RETURN_IF_ERROR(fit_budget(f.bench.kv, file.hparams, &task.config));
+  {
+    // Its metadata is gone before anything is measured.
+    RESTKV_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::open(task.model));
+    RESTKV_RETURN_IF_ERROR(fit_budget(f.bench.kv, file.hparams, &task.config));
+  }
   RESTKV_ASSIGN_OR_RETURN(task.text, bench_text(f.bench));
   RESTKV_ASSIGN_OR_RETURN(const bench::ReaderReport result, bench::run_reader(task));
   const std::string packed = bench::pack(result);

@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 
-#include "core/parallel.h"
 #include "sparse/pooled_rows.h"
 #include "sparse/select.h"
 
@@ -83,13 +82,15 @@ void BlockChoice::pool(int32_t store) {
 }
 
 void BlockChoice::choose() {
-  const int n_threads = state_.compute.n_threads();
-  if (pattern_->pools()) {
-    parallel_for(n_threads, state_.scratch.n_store(),
-                 [&](int64_t s) { pool(static_cast<int32_t>(s)); });
-  }
-  parallel_for(n_threads, hp_.n_head,
-               [&](int64_t h) { chosen_[h] = pattern_->choose(observe(h)); });
+  Workers& workers = state_.compute.workers();
+  state_.compute.together([&] {
+    if (pattern_->pools()) {
+      workers.for_each(state_.scratch.n_store(),
+                       [&](int64_t s, int) { pool(static_cast<int32_t>(s)); });
+    }
+    workers.for_each(hp_.n_head,
+                     [&](int64_t h, int) { chosen_[h] = pattern_->choose(observe(h)); });
+  });
 }
 
 kernels::BlockSelection BlockChoice::select(const GraphBuild& b, int32_t store, int64_t first,

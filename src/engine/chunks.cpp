@@ -10,8 +10,8 @@ namespace {
 constexpr int64_t kGgmlChunk = 512;
 constexpr int64_t kMinPanelRows = 9;
 constexpr int64_t kMaxPanelChunk = 2048;
-// Bytes of a chunk's activations for one weight of the model.
-constexpr double kChunkShare = 1.0 / 24;
+// Bytes of a chunk's activations for one weight of the layer.
+constexpr double kChunkShare = 0.8;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ int64_t layer_weights(const HParams& hp) {
 
 int64_t chunk_rows(const HParams& hp, int64_t n_token, Kernels kernels) {
   if (!reads_in_panels(n_token, kernels)) return kGgmlChunk;
-  const double n_weight = static_cast<double>(layer_weights(hp)) * hp.n_layer;
+  const auto n_weight = static_cast<double>(layer_weights(hp));
   const double bytes = static_cast<double>(activation_bytes(hp));
   const int64_t rows = static_cast<int64_t>(n_weight * kChunkShare / bytes) / 128 * 128;
   return std::clamp(rows, kGgmlChunk, kMaxPanelChunk);

@@ -16,9 +16,9 @@ constexpr int64_t kMinChunk = 64;
 // their dequantisation.
 bool reads_in_panels(int64_t n_token, Kernels kernels);
 
-// Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels more, where the
-// model is large: more repay the dequantisation of its weights, and a chunk's activations are
-// still small beside them.
+// Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels more, where a
+// layer is large: more repay the dequantisation of its weights, and a chunk's activations are
+// still small beside them. It depends on one layer's shape alone.
 int64_t chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels);
 // The most that a chunk may have once a remainder has joined it.
 inline int64_t max_chunk_rows(const HParams& hparams, int64_t n_token, Kernels kernels) {

@@ -24,10 +24,10 @@ class Step {
       : model_(model), slots_(slots) {
     for (const DecodeSlot& slot : slots)
       ids_.push_back(slot.token);
-    if (compute.kernels() == Kernels::ggml) {
-      ggml_.emplace(model, slots, compute.n_threads());
-    } else {
+    if (DecodeAttention::serves(compute.kernels())) {
       own_.emplace(model, slots, compute.n_threads());
+    } else {
+      ggml_.emplace(model, slots, compute.n_threads());
     }
   }
 
@@ -47,7 +47,7 @@ class Step {
     const HParams& hp = model_.hparams();
     const auto n = static_cast<int64_t>(slots_.size());
     const MatvecOps few(b, n);
-    const bool own_products = own_ && n <= MatvecOps::kMaxVectors && MatvecOps::available();
+    const bool own_products = own_ && MatvecOps::available();
     const GraphContext g{b.ctx, hp, own_products ? few : ggml_ops()};
     ggml_tensor* x = model_.embed(g, b.wrap(GGML_TYPE_I32, ids_.data(), n));
     for (uint32_t l = 0; l < hp.n_layer; ++l) {
@@ -97,7 +97,18 @@ Status make_room(const Model& model, Compute& compute, Sequence* sequence) {
     if (memory.raw.keeps_any()) memory.raw.make_room(1);
   }
   if (plan.rotates_when_read()) return sequence->rope.grow(model, compute, longest + 1);
-  return compute.kernels() == Kernels::ggml ? Status() : prepare_turns(model, compute, sequence);
+  return DecodeAttention::serves(compute.kernels()) ? prepare_turns(model, compute, sequence)
+                                                    : Status();
+}
+
+Status make_room(const Model& model, Compute& compute, std::span<const DecodeSlot> slots) {
+  try {
+    for (const DecodeSlot& slot : slots)
+      RESTKV_RETURN_IF_ERROR(make_room(model, compute, slot.sequence));
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("no memory for another token");
+  }
+  return {};
 }
 
 Status run_step(const Model& model, Compute& compute, std::span<const DecodeSlot> slots,
@@ -117,8 +128,7 @@ Status run_step(const Model& model, Compute& compute, std::span<const DecodeSlot
 
 Status decode(const Model& model, Compute& compute, std::span<const DecodeSlot> slots,
               std::vector<float>* logits) {
-  for (const DecodeSlot& slot : slots)
-    RESTKV_RETURN_IF_ERROR(make_room(model, compute, slot.sequence));
+  RESTKV_RETURN_IF_ERROR(make_room(model, compute, slots));
   for (const DecodeSlot& slot : slots) {
     KvCache& cache = slot.sequence->cache;
     for (LayerCache& layer : cache.layers)

@@ -34,6 +34,10 @@ Turns turns_from(const RopeTable& table, int64_t first) {
 
 }  // namespace
 
+bool DecodeAttention::serves(Kernels kernels) {
+  return kernels == Kernels::automatic && kernels::best_kernels().name != "ref";
+}
+
 Status prepare_turns(const Model& model, Compute& compute, Sequence* sequence) {
   const int64_t next = sequence->cache.next_position, first = sequence->first_ahead;
   if (sequence->plan->rotates_when_read()) return {};

@@ -22,6 +22,9 @@ namespace restkv {
 
 class DecodeAttention {
  public:
+  // Whether a step takes it. Without vectors ggml's is faster.
+  static bool serves(Kernels kernels);
+
   // The slots' caches count the new entry already, its rows are not written yet; the logs have room
   // for a query. Turns of the slots' next positions are there: see prepare_turns(). All of it, and
   // this object, must stay where it is until the graph has run.

@@ -69,6 +69,19 @@ class Pieces {
   std::atomic<size_t> next_{0};
 };
 
+// Any number of vectors: the weights of a piece stay in the cache from one group to the next.
+void multiply_rows(kernels::MatvecArgs args, int64_t first, int64_t n_row) {
+  const int64_t k = args.weights.k;
+  for (int64_t left = args.n_vector; left > 0; left -= args.n_vector) {
+    args.n_vector = std::min(left, kernels::kMaxVectors);
+    best().rows(args, first, n_row);
+    if (args.activations) args.activations += args.n_vector * kernels::n_activation_block(k);
+    if (args.floats) args.floats += args.n_vector * args.float_stride;
+    if (args.residual) args.residual += args.n_vector * args.out_stride;
+    args.out += args.n_vector * args.out_stride;
+  }
+}
+
 }  // namespace
 
 // The vectors as the products want them, a copy for each thread.
@@ -167,7 +180,7 @@ ggml_tensor* MatvecOps::multiply(const Input& in, std::span<const Linear* const>
                          args.out_stride = dst->ne[0];
                          args.bias = floats_of(part.bias);
                          args.residual = floats_of(residual);
-                         best().rows(args, piece.first, piece.n);
+                         multiply_rows(args, piece.first, piece.n);
                        }
                      });
 }
@@ -242,7 +255,7 @@ ggml_tensor* MatvecOps::gated(const GraphContext& g, const LayerWeights& w, ggml
             args.weights = rows_of(*part);
             args.bias = floats_of(part->bias);
             args.out = work->products.data() + (part == &work->gate ? 0 : n_vector * n_ff);
-            best().rows(args, first, piece.n);
+            multiply_rows(args, first, piece.n);
           }
           const int64_t block = first / kRounded, begin = block * kRounded;
           const int64_t size = std::min(kRounded, n_ff - begin);

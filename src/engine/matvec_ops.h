@@ -22,7 +22,7 @@ class MatvecOps : public LayerOps {
  public:
   // Whether it is faster than ggml on this CPU.
   static bool available();
-  // Vectors at once.
+  // Vectors that share one pass over the weights; more of them take more passes.
   static constexpr int64_t kMaxVectors = kernels::kMaxVectors;
 
   // Of one graph with n_vector vectors.

@@ -10,6 +10,18 @@
 namespace restkv {
 namespace {
 
+// Says whether a cache has been changed, also where memory ran out.
+Result<ReadResult> run(Reading& reading, bool* touched) {
+  try {
+    auto result = reading.run();
+    *touched = *touched || reading.touched();
+    return result;
+  } catch (const std::bad_alloc&) {
+    *touched = *touched || reading.touched();
+    throw;
+  }
+}
+
 // A prompt chunk by chunk, each followed by an eviction. Logits and progress as of one reading.
 Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const ReadRequest& request,
                                   Sequence* sequence, bool* touched) {
@@ -34,8 +46,7 @@ Result<ReadResult> read_in_chunks(const Model& model, Compute& compute, const Re
       };
     }
     Reading reading(model, compute, piece, {sequence}, true);
-    auto result = reading.run();
-    *touched = *touched || reading.touched();
+    auto result = run(reading, touched);
     if (!result.ok()) return result;
     all.total_ms += result->total_ms;
     all.eviction_ms += result->eviction_ms;
@@ -72,16 +83,14 @@ Result<ReadResult> extend(const Model& model, Compute& compute, const ReadReques
       return read_in_chunks(model, compute, request, sequence, &touched);
     }
     Reading reading(model, compute, request, {sequence}, plan.repeats() || sequence->n_seen() == 0);
-    auto result = reading.run();
-    touched = reading.touched();
-    return result;
+    return run(reading, &touched);
   };
   try {
     auto result = read();
     sequence->broken = touched && !result.ok();
     return result;
   } catch (const std::bad_alloc&) {
-    sequence->broken = true;
+    sequence->broken = touched;
     return Status::capacity("no memory to read " + std::to_string(request.tokens.size()) +
                             " tokens");
   }

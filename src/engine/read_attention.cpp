@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/parallel.h"
 #include "engine/panel_products.h"
 
 namespace restkv {
@@ -175,7 +174,7 @@ void ReadAttention::begin_chunk(int64_t first, int64_t n) {
   const int64_t n_old = state_.scratch.max_old(), width = n_old + first + n;
   mask_.resize(n * width);
   const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY);
-  parallel_for(state_.compute.n_threads(), n, [&](int64_t i) {
+  state_.compute.workers().for_each(n, [&](int64_t i, int) {
     ggml_fp16_t* row = mask_.data() + i * width;
     const int64_t n_visible = n_old + first + i + 1;
     std::memset(row, 0, n_visible * sizeof(ggml_fp16_t));

@@ -3,9 +3,10 @@
 #include <map>
 
 #include "core/freed_memory.h"
-#include "kernels/dispatch.h"
+#include "kernels/dequant_rows.h"
 #include "model/gguf_check.h"
 #include "model/vocab_check.h"
+#include "products/bf16_product.h"
 
 namespace restkv {
 namespace {
@@ -27,9 +28,9 @@ bool keeps_none(ggml_type) {
   return false;
 }
 
-// Prompts and decoding steps are both multiplied from the file's own layout.
+// Where prompts and decoding steps are both multiplied from the file's own layout.
 bool keeps_own(ggml_type type) {
-  return kernels::best_kernels().name == "avx512_bf16" && kernels::is_weight_type(type);
+  return has_bf16_product() && kernels::is_weight_type(type);
 }
 
 // Hyper-parameters, family, tensors and tokenizer metadata of an open file.
