@@ -66,6 +66,8 @@ struct PanelProducts::Panel {
   std::shared_ptr<const Bf16Product> whole{}, rest{};
 
   int64_t width() const { return second == nullptr ? n : 2 * n; }
+  int64_t slice_rows() const { return std::min(whole->slice_rows(), width()); }
+  int64_t n_slice() const { return (width() + slice_rows() - 1) / slice_rows(); }
 };
 
 struct PanelProducts::Product {
@@ -167,7 +169,7 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
     panel.offset = 0;
   }
   product->panel_bytes = std::max(product->panel_bytes, panel.offset + bytes);
-  const size_t rows = static_cast<size_t>(panel.width() * k) * sizeof(uint16_t);
+  const size_t rows = static_cast<size_t>(panel.slice_rows() * k) * sizeof(uint16_t);
   const size_t scratch = std::max(panel.whole->scratch_bytes(), panel.rest->scratch_bytes());
   product->buffer_bytes = std::max({product->buffer_bytes, rows + k * sizeof(float),
                                     tile_bytes(panel.width()) + align(scratch)});
@@ -196,10 +198,12 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
   for (const std::vector<Panel>& group : product.groups) {
     const auto n_panel = static_cast<int64_t>(group.size());
     const auto dequantized = std::make_shared<Counter>(), multiplied = std::make_shared<Counter>();
+    // The last panel of a product may have fewer slices than the others.
+    const int64_t n_slice = group.empty() ? 1 : group[0].n_slice();
     b.expand(b.node(GGML_TYPE_I8, 1, 1, 1, {},
                     [=, this, &product, &group](ggml_tensor*, int thread, int) {
-                      for (int64_t u; (u = dequantized->next++) < n_panel;)
-                        dequantize(product, group[u], thread);
+                      for (int64_t u; (u = dequantized->next++) < n_panel * n_slice;)
+                        dequantize(product, group[u / n_slice], u % n_slice, thread);
                     }));
     std::vector<ggml_tensor*> inputs{product.x};
     if (product.residual != nullptr) inputs.push_back(product.residual);
@@ -219,15 +223,20 @@ ggml_tensor* PanelProducts::run(const GraphBuild& b, Product planned, ggml_type 
   return y;
 }
 
-void PanelProducts::dequantize(const Product& product, const Panel& panel, int thread) {
-  const int64_t k = product.k();
+void PanelProducts::dequantize(const Product& product, const Panel& panel, int64_t slice,
+                               int thread) {
+  const int64_t k = product.k(), first = slice * panel.slice_rows();
+  const int64_t n = std::min(panel.slice_rows(), panel.width() - first);
+  if (n <= 0) return;
   auto* rows = reinterpret_cast<uint16_t*>(buffer(thread));
-  auto* row = reinterpret_cast<float*>(rows + panel.width() * k);
-  rows_to_bf16(panel.part->weight.file, panel.first, panel.n, row, rows);
-  if (panel.second != nullptr) {
-    rows_to_bf16(panel.second->weight.file, panel.first, panel.n, row, rows + panel.n * k);
+  auto* row = reinterpret_cast<float*>(rows + panel.slice_rows() * k);
+  const int64_t n_part = std::clamp<int64_t>(panel.n - first, 0, n);
+  if (n_part > 0) rows_to_bf16(panel.part->weight.file, panel.first + first, n_part, row, rows);
+  if (n_part < n) {
+    rows_to_bf16(panel.second->weight.file, panel.first + first + n_part - panel.n, n - n_part, row,
+                 rows + n_part * k);
   }
-  if (!panel.whole->pack(rows, memory_ + panel.offset)) failed_ = true;
+  if (!panel.whole->pack(rows, first, n, memory_ + panel.offset)) failed_ = true;
 }
 
 void PanelProducts::multiply(const Product& product, const Panel& panel, int64_t row_block,

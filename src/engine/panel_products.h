@@ -61,7 +61,7 @@ class PanelProducts {
   std::byte* buffer(int thread) const { return memory_ + panel_bytes_ + thread * buffer_bytes_; }
   ggml_tensor* run(const GraphBuild& b, Product product, ggml_type type, int64_t n_row_allocated,
                    int64_t n_column);
-  void dequantize(const Product& product, const Panel& panel, int thread);
+  void dequantize(const Product& product, const Panel& panel, int64_t slice, int thread);
   void multiply(const Product& product, const Panel& panel, int64_t row_block, int thread,
                 ggml_tensor* y);
 

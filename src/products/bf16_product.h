@@ -28,8 +28,11 @@ class Bf16Product {
   // What a call needs at `scratch`, aligned to 64 bytes.
   size_t scratch_bytes() const;
 
-  // b's rows into a panel. False: oneDNN failed, for lack of memory.
-  bool pack(const uint16_t* b, std::byte* panel) const noexcept;
+  // Rows of b that can be packed apart from the others: all n, or a number that divides the panel.
+  int64_t slice_rows() const;
+  // Rows first .. first + n_row of b, which begin at `rows`, into their place in a panel. REQUIRES:
+  // a whole slice, or what is left of the last one. False: oneDNN failed, for lack of memory.
+  bool pack(const uint16_t* rows, int64_t first, int64_t n_row, std::byte* panel) const noexcept;
   // c [m][n]. False: as above.
   bool multiply(const uint16_t* a, const std::byte* panel, float* c,
                 std::byte* scratch) const noexcept;

@@ -135,14 +135,20 @@ size_t Bf16Product::scratch_bytes() const {
   return parts_->shape.scratchpad_desc().get_size();
 }
 
-bool Bf16Product::pack(const uint16_t* b, std::byte* panel) const noexcept {
+int64_t Bf16Product::slice_rows() const {
+  return parts_->in_pairs ? kernels::kPairRows : parts_->n;
+}
+
+bool Bf16Product::pack(const uint16_t* rows, int64_t first, int64_t n_row,
+                       std::byte* panel) const noexcept {
+  const int64_t k = parts_->k;
   if (parts_->in_pairs) {
-    kernels::best_kernels().pair_panel->pack(b, parts_->n, parts_->k,
-                                             reinterpret_cast<uint16_t*>(panel));
+    auto* out = reinterpret_cast<uint16_t*>(panel) + kernels::pair_panel_size(first, k);
+    kernels::best_kernels().pair_panel->pack(rows, n_row, k, out);
     return true;
   }
   return succeeds([&](dnnl::stream& stream) {
-    dnnl::memory from = wrap(parts_->plain, b), to = wrap(parts_->shape.weights_desc(), panel);
+    dnnl::memory from = wrap(parts_->plain, rows), to = wrap(parts_->shape.weights_desc(), panel);
     parts_->pack.execute(stream, from, to);
   });
 }

@@ -22,7 +22,10 @@ size_t Bf16Product::panel_bytes() const {
 size_t Bf16Product::scratch_bytes() const {
   return 0;
 }
-bool Bf16Product::pack(const uint16_t*, std::byte*) const noexcept {
+int64_t Bf16Product::slice_rows() const {
+  return 1;
+}
+bool Bf16Product::pack(const uint16_t*, int64_t, int64_t, std::byte*) const noexcept {
   return false;
 }
 bool Bf16Product::multiply(const uint16_t*, const std::byte*, float*, std::byte*) const noexcept {
