@@ -6,6 +6,7 @@
 
 #include "cli/flags.h"
 #include "cli/runtime.h"
+#include "engine/memory_plan.h"
 #include "model/model.h"
 
 namespace restkv::cli {
@@ -18,16 +19,21 @@ struct InfoFlags {
   bool json = false;
 };
 
-// What K/V takes at a prompt length, from the shape alone.
-struct KvMemory {
-  int64_t per_token, full, one_layer, evicted, hidden;
+// What a prompt takes: the full cache from the shape alone, the rest as the engine plans it.
+struct Memory {
+  int64_t per_token, full, evicted;
+  MemoryPlan plan;
 };
 
-KvMemory kv_memory(const HParams& hp, int64_t n_ctx, int64_t budget) {
-  const int64_t layer_token = int64_t{2} * 2 * hp.n_head_kv * hp.head_dim;
-  const int64_t kept = std::min(n_ctx, budget);
-  return {layer_token * hp.n_layer, layer_token * hp.n_layer * n_ctx, layer_token * n_ctx,
-          layer_token * hp.n_layer * kept, int64_t{4} * hp.n_embd * n_ctx};
+Result<Memory> memory_of(const HParams& hp, int64_t n_ctx, int64_t budget) {
+  CacheConfig config;
+  config.budget = budget;
+  RESTKV_ASSIGN_OR_RETURN(const auto plan, CachePlan::make(config));
+  RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options({}));
+  const CachePlan* plans[] = {plan.get()};
+  const int64_t per_token = int64_t{2} * 2 * hp.n_head_kv * hp.head_dim * hp.n_layer;
+  return Memory{per_token, per_token * n_ctx, per_token * std::min(n_ctx, budget),
+                plan_memory(hp, {n_ctx, 0, engine.kernels, engine.n_threads, {}}, plans)};
 }
 
 const char* scaling_name(RopeScaling scaling) {
@@ -42,9 +48,9 @@ const char* scaling_name(RopeScaling scaling) {
   return "?";
 }
 
-nlohmann::ordered_json to_json(const ModelFile& file, int64_t n_ctx, int64_t budget) {
+nlohmann::ordered_json to_json(const ModelFile& file, const Memory& memory, int64_t n_ctx,
+                               int64_t budget) {
   const HParams& hp = file.hparams;
-  const KvMemory kv = kv_memory(hp, n_ctx, budget);
   return {{"path", file.path},
           {"name", file.name},
           {"family", file.family->arch},
@@ -64,17 +70,17 @@ nlohmann::ordered_json to_json(const ModelFile& file, int64_t n_ctx, int64_t bud
           {"memory",
            {{"n_ctx", n_ctx},
             {"budget", budget},
-            {"kv_bytes_per_token", kv.per_token},
-            {"kv_full_bytes", kv.full},
-            {"kv_evicted_bytes", kv.evicted},
-            {"kv_peak_bytes", kv.evicted + kv.one_layer},
-            {"hidden_bytes", kv.hidden}}}};
+            {"kv_bytes_per_token", memory.per_token},
+            {"kv_full_bytes", memory.full},
+            {"kv_evicted_bytes", memory.evicted},
+            {"kv_peak_bytes", memory.plan.kv_peak_bytes},
+            {"hidden_bytes", memory.plan.hidden_bytes},
+            {"work_bytes", memory.plan.work_bytes}}}};
 }
 
-void print_table(const ModelFile& file, int64_t n_ctx, int64_t budget) {
+void print_table(const ModelFile& file, const Memory& memory, int64_t n_ctx, int64_t budget) {
   const HParams& hp = file.hparams;
-  const KvMemory kv = kv_memory(hp, n_ctx, budget);
-  const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   std::printf("model          %s\n", file.name.empty() ? file.path.c_str() : file.name.c_str());
   std::printf("family         %s (%s)\n", file.family->arch.data(), file.family->models.data());
   std::printf("layers         %u, n_embd %u, n_ff %u\n", hp.n_layer, hp.n_embd, hp.n_ff);
@@ -85,11 +91,12 @@ void print_table(const ModelFile& file, int64_t n_ctx, int64_t budget) {
               hp.rope_freq_base, scaling_name(hp.rope_scaling));
   std::printf("weights        %.1f MiB (%s)\n", mib(file.weight_bytes), file.weight_types.c_str());
   std::printf("\nK/V memory for a prompt of %lld tokens, f16\n", static_cast<long long>(n_ctx));
-  std::printf("full cache     %.1f MiB (%lld bytes a token)\n", mib(kv.full),
-              static_cast<long long>(kv.per_token));
+  std::printf("full cache     %.1f MiB (%lld bytes a token)\n", mib(memory.full),
+              static_cast<long long>(memory.per_token));
   std::printf("budget %-7lld %.1f MiB, at most %.1f MiB while the prompt is read\n",
-              static_cast<long long>(budget), mib(kv.evicted), mib(kv.evicted + kv.one_layer));
-  std::printf("hidden states  %.1f MiB while the prompt is read\n", mib(kv.hidden));
+              static_cast<long long>(budget), mib(memory.evicted), mib(memory.plan.kv_peak_bytes));
+  std::printf("hidden states  %.1f MiB while the prompt is read\n", mib(memory.plan.hidden_bytes));
+  std::printf("working space  %.1f MiB while the prompt is read\n", mib(memory.plan.work_bytes));
 }
 
 Status run(const InfoFlags& f) {
@@ -99,15 +106,12 @@ Status run(const InfoFlags& f) {
   if (f.n_ctx < 0 || f.n_ctx > 1000000000) {
     return Status::usage("--ctx-size is " + std::to_string(f.n_ctx) + ", allowed: 0 to 1000000000");
   }
-  if (f.budget < 1) {
-    return Status::capacity("--kv-budget is " + std::to_string(f.budget) +
-                            ", it must be at least 1");
-  }
   const int64_t n_ctx = f.n_ctx > 0 ? f.n_ctx : file.hparams.n_ctx_train;
+  RESTKV_ASSIGN_OR_RETURN(const Memory memory, memory_of(file.hparams, n_ctx, f.budget));
   if (f.json) {
-    print_json(to_json(file, n_ctx, f.budget));
+    print_json(to_json(file, memory, n_ctx, f.budget));
   } else {
-    print_table(file, n_ctx, f.budget);
+    print_table(file, memory, n_ctx, f.budget);
   }
   return flush_output();
 }

@@ -35,6 +35,17 @@ Status BlockChoice::prepare() {
   return {};
 }
 
+size_t BlockChoice::work_bytes(const HParams& hp, int64_t n_row, int64_t chunk, int n_threads) {
+  // Rows of softmax that a pattern looks at together.
+  constexpr int64_t kRowsAtOnce = 32;
+  const int64_t n_key_block = sparse::n_blocks(n_row);
+  const int64_t n_list = hp.n_head * (sparse::n_blocks(chunk) + 1) * n_key_block;
+  const int64_t n_float = hp.n_head * sparse::kBlock * hp.head_dim +
+                          hp.n_head_kv * sparse::n_pooled(n_row) * hp.head_dim +
+                          n_threads * kRowsAtOnce * n_row;
+  return n_list * (sizeof(uint8_t) + sizeof(int32_t)) + n_float * sizeof(float);
+}
+
 bool BlockChoice::looks_first() const {
   return is_sparse() && (pattern_->n_last_query() > 0 || pattern_->pools());
 }

@@ -23,6 +23,9 @@ class BlockChoice {
   // Error: usage, as sparse::make_pattern().
   Status prepare();
   bool is_sparse() const { return pattern_ != nullptr; }
+  // Bytes that a reading's patterns, lists and pooled keys take at most.
+  static size_t work_bytes(const HParams& hparams, int64_t n_row, int64_t chunk, int n_threads);
+
   // Whether keys and last queries are needed before the first chunk is attended to.
   bool looks_first() const;
 

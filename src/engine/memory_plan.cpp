@@ -9,8 +9,10 @@
 #include "engine/chunks.h"
 #include "engine/factors.h"
 #include "engine/panel_products.h"
+#include "engine/read_attention.h"
 #include "engine/tile_attention.h"
 #include "engine/tile_column_sums.h"
+#include "policy/window_pass.h"
 
 namespace restkv {
 namespace {
@@ -112,7 +114,7 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   const size_t chunk = std::min<size_t>(n, max_chunk_rows(hp, n_token, reading.kernels));
   const size_t widest = std::max<size_t>(hp.n_ff, head_rows);
   const size_t row = panels ? activation_bytes(hp) : sizeof(float) * (4 * widest + 4 * hp.n_embd);
-  const bool tiles = reading.kernels == Kernels::automatic && TileAttention::available();
+  const bool tiles = ReadAttention::uses_tiles(reading.kernels, reading.attention);
   if (tiles) memory.kv_peak_bytes += TileAttention::packed_bytes(n_row, hp.head_dim);
   if (streams) memory.work_bytes += n * hp.n_head * sizeof(double);
   if (sweeps && tiles_sum_columns(reading.kernels, n))
@@ -123,7 +125,17 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
   const bool projects = std::ranges::any_of(
       plans, [](const CachePlan* plan) { return plan->needs(Statistic::wo_factor); });
   if (projects) memory.work_bytes += projection_factor_bytes(hp, reading.n_threads);
-  if (panels) memory.work_bytes += PanelProducts::workspace_bytes(hp, reading.n_threads);
+  if (reading.attention.kind != PrefillAttention::Kind::dense)
+    memory.work_bytes += BlockChoice::work_bytes(hp, n_row, chunk, reading.n_threads);
+  // A head's old keys in float, while they turn.
+  if (raw_keys) memory.work_bytes += n_old * hp.head_dim * sizeof(float);
+  size_t shared = panels ? PanelProducts::workspace_bytes(hp, reading.n_threads) : 0;
+  for (const CachePlan* plan : plans) {
+    if (!plan->needs(Statistic::window_queries) || plan->n_last_query() == 0) continue;
+    shared = std::max(shared, window_pass_bytes(n_store, hp.n_head / n_store, n_row,
+                                                plan->n_last_query(), reading.n_threads));
+  }
+  memory.work_bytes += shared;
   return memory;
 }
 

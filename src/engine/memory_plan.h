@@ -26,6 +26,7 @@ struct PlannedReading {
   int64_t n_old = 0;    // entries per cached head that they follow
   Kernels kernels = Kernels::automatic;
   int n_threads = 1;
+  PrefillAttention attention{};
 };
 MemoryPlan plan_memory(const HParams& hparams, const PlannedReading& reading,
                        std::span<const CachePlan* const> plans);

@@ -12,13 +12,21 @@ ReadAttention::ReadAttention(ReadState& state, const Options& options)
     : state_(state),
       hp_(state.model.hparams()),
       scale_(state.model.attention_scale()),
-      tiles_(state.compute.kernels() == Kernels::automatic &&
-             (TileAttention::available() || state.attention.kind != PrefillAttention::Kind::dense)),
+      tiles_(uses_tiles(state.compute.kernels(), state.attention)),
       rounds_(options.rounds && tiles_),
       blocks_(state, options.n_tail) {}
 
+bool ReadAttention::uses_tiles(Kernels kernels, const PrefillAttention& attention) {
+  const bool is_sparse = attention.kind != PrefillAttention::Kind::dense;
+  return kernels == Kernels::automatic && (TileAttention::available() || is_sparse);
+}
+
 Status ReadAttention::allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter) {
-  if (!tiles_) return {};
+  if (!tiles_) {
+    if (state_.attention.kind == PrefillAttention::Kind::dense) return {};
+    return Status::usage(
+        "the prompt's attention is to leave blocks out, which ggml's kernels cannot");
+  }
   RESTKV_RETURN_IF_ERROR(blocks_.prepare());
   return tile_attention_.allocate(max_entries, hp_.head_dim, state_.compute.n_threads(), meter);
 }

@@ -21,6 +21,9 @@ class ReadAttention {
   };
   ReadAttention(ReadState& state, const Options& options);
 
+  // Whether it is our tiles that attend: ggml's attention cannot leave blocks out.
+  static bool uses_tiles(Kernels kernels, const PrefillAttention& attention);
+
   // Once the scratch is there, before its first layer. Errors: capacity, usage.
   Status allocate(int64_t max_entries, const std::shared_ptr<KvMeter>& meter);
 

@@ -92,7 +92,8 @@ Status Reading::allocate_scratch() {
   std::vector<const CachePlan*> plans;
   for (const Sequence* sequence : sequences_)
     plans.push_back(sequence->plan.get());
-  const PlannedReading planned{n_token_, longest, compute_.kernels(), compute_.n_threads()};
+  const PlannedReading planned{n_token_, longest, compute_.kernels(), compute_.n_threads(),
+                               request_.attention};
   RESTKV_RETURN_IF_ERROR(check_memory(plan_memory(hp_, planned, plans), n_token_));
   const std::shared_ptr<KvMeter> meter =
       sequences_.empty() ? std::make_shared<KvMeter>() : sequences_[0]->cache.meter;

@@ -11,14 +11,26 @@ namespace {
 // Half a window of 32: enough pieces for a few threads even where a layer has two KV heads.
 constexpr int64_t kMaxSlice = 16;
 
+int64_t slice_rows(int64_t n_head, int64_t n_entry, int64_t n_row) {
+  return rows_in_cache(n_head, n_entry, std::min(n_row, kMaxSlice));
+}
+
 }  // namespace
+
+size_t window_pass_bytes(int64_t n_group, int64_t n_head, int64_t n_entry, int64_t n_query,
+                         int n_threads) {
+  const int64_t n_row = slice_rows(n_head, n_entry, n_query);
+  const int64_t n_slice = (n_query + n_row - 1) / n_row;
+  return sizeof(float) * (n_threads * RowMemory::n_float(n_head, n_entry, n_row) +
+                          n_group * RowMemory::n_float(n_head, n_entry, n_slice));
+}
 
 WindowSlices::WindowSlices(std::span<const Observation> groups, int64_t first_row)
     : n_query(groups[0].queries.shape[1]), first_row(first_row) {
   RESTKV_CHECK(0 <= first_row && first_row < n_query);
-  n_row = std::min(n_query - first_row, kMaxSlice);
+  n_row = n_query - first_row;
   for (const Observation& group : groups)
-    n_row = std::min(n_row, rows_in_cache(group.queries.shape[0], group.n_entry(), n_row));
+    n_row = slice_rows(group.queries.shape[0], group.n_entry(), n_row);
 }
 
 void for_each_slice(std::span<const Observation> groups, const WindowSlices& slices,

@@ -40,6 +40,11 @@ struct SliceRows {
 void for_each_slice(std::span<const Observation> groups, const WindowSlices& slices,
                     Workers& workers, const std::function<void(const SliceRows&)>& visit);
 
+// Bytes that it and a RowFold for every group take at most, for n_group groups of n_head query
+// heads with n_entry entries each.
+size_t window_pass_bytes(int64_t n_group, int64_t n_head, int64_t n_entry, int64_t n_query,
+                         int n_threads);
+
 enum class Fold {
   sum,
   mean,
