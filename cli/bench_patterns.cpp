@@ -97,7 +97,7 @@ void register_bench_patterns(CLI::App& bench, int* exit_code) {
   CLI::App* command = bench.add_subcommand(
       "patterns", "what sparse attention of the prompt leaves out, method by method");
   auto flags = std::make_shared<PatternsFlags>();
-  add_model_flags(*command, flags->model);
+  add_model_flags_but_kernels(*command, flags->model);
   add_flag_value(*command, "-f,--file", flags->file, "text of the prompt, - for standard input");
   add_flag_value(*command, "--prompt-tokens", flags->n_token, "length of the prompt");
   add_flag_value(*command, "--layers", flags->n_layer, "layers to look at, 0: all");

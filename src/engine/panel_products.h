@@ -1,6 +1,6 @@
 // Products of a prompt chunk's rows with a layer's matrices: panels of weights are dequantised to
 // bf16 once a chunk and multiplied by oneDNN, as pairs of nodes (dequantise, multiply) in a graph.
-// Worth it from some 64 rows on, where one panel serves all of them.
+// Worth it from some ten rows on (chunks.h).
 //
 // Thread safety: one graph at a time.
 #pragma once
