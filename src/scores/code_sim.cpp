@@ -20,26 +20,37 @@ TextView first_line_of_code(TextView prediction) {
   return {};
 }
 
-// 0..1 in hundredths. `n_matches`: characters that the two strings share.
-Score fuzzy_ratio(const MetricInput& input, size_t (*n_matches)(TextView a, TextView b)) {
+// 0..1 in hundredths. `ratio` is asked for two different strings that are not empty.
+Score fuzzy_ratio(const MetricInput& input, double (*ratio)(TextView a, TextView b)) {
   const Text prediction = decode_utf8(input.prediction);
   const TextView line = first_line_of_code(prediction);
   const Text reference = decode_utf8(input.reference);
   if (line == reference) return 1;
   if (line.empty() || reference.empty()) return 0;
-  const double ratio = 2.0 * static_cast<double>(n_matches(line, reference)) /
-                       static_cast<double>(line.size() + reference.size());
-  return std::nearbyint(100 * ratio) / 100;
+  return std::nearbyint(100 * ratio(line, reference)) / 100;
+}
+
+double difflib_ratio(TextView a, TextView b) {
+  return 2.0 * static_cast<double>(difflib_matches(a, b)) /
+         static_cast<double>(a.size() + b.size());
+}
+
+// One minus the share of insertions and deletions: written so, because that rounds to other
+// hundredths at some ties than twice the subsequence by the length does.
+double levenshtein_ratio(TextView a, TextView b) {
+  const size_t n = a.size() + b.size();
+  const size_t n_edit = n - 2 * common_subsequence(a, b);
+  return 1.0 - static_cast<double>(n_edit) / static_cast<double>(n);
 }
 
 }  // namespace
 
 Score code_sim(const MetricInput& input) {
-  return fuzzy_ratio(input, difflib_matches);
+  return fuzzy_ratio(input, difflib_ratio);
 }
 
 Score code_sim_levenshtein(const MetricInput& input) {
-  return fuzzy_ratio(input, common_subsequence);
+  return fuzzy_ratio(input, levenshtein_ratio);
 }
 
 }  // namespace restkv
