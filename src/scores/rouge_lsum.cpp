@@ -1,93 +1,77 @@
 #include "scores/rouge_lsum.h"
 
-#include <algorithm>
-#include <unordered_map>
-
+#include "scores/common_words.h"
 #include "scores/rouge_words.h"
 
 namespace restkv {
 namespace {
 
-using Sentence = std::vector<std::string>;
+using Sentence = std::vector<int32_t>;
 
-std::vector<Sentence> split_lines(std::string_view text) {
+std::vector<Sentence> split_lines(std::string_view text, WordNumbers<std::string>* numbers) {
   const Text decoded = decode_utf8(text);
   std::vector<Sentence> sentences;
   for (const TextView line : split_at(decoded, U'\n')) {
-    if (!line.empty()) sentences.push_back(rouge_words(line));
+    if (line.empty()) continue;
+    Sentence& sentence = sentences.emplace_back();
+    for (const std::string& word : rouge_words(line))
+      sentence.push_back(numbers->of(word));
   }
   return sentences;
 }
 
-// Marks the words of `reference` in one longest common subsequence: traced from the end, a step to
-// the front of the prediction only where that is strictly better.
-void mark_common(const Sentence& reference, const Sentence& prediction, std::vector<bool>* marked) {
-  const size_t n = reference.size(), m = prediction.size(), stride = m + 1;
-  std::vector<int32_t> length((n + 1) * stride, 0);
-  for (size_t i = 1; i <= n; ++i) {
-    for (size_t j = 1; j <= m; ++j) {
-      length[i * stride + j] =
-          reference[i - 1] == prediction[j - 1]
-              ? length[(i - 1) * stride + j - 1] + 1
-              : std::max(length[(i - 1) * stride + j], length[i * stride + j - 1]);
-    }
+// How often each word occurs, by its number.
+std::vector<int64_t> count_words(const std::vector<Sentence>& sentences, size_t n_word) {
+  std::vector<int64_t> counts(n_word, 0);
+  for (const Sentence& sentence : sentences) {
+    for (const int32_t word : sentence)
+      ++counts[word];
   }
-  for (size_t i = n, j = m; i > 0 && j > 0;) {
-    if (reference[i - 1] == prediction[j - 1]) {
-      (*marked)[i - 1] = true;
-      --i, --j;
-    } else if (length[i * stride + j - 1] > length[(i - 1) * stride + j]) {
-      --j;
-    } else {
-      --i;
-    }
-  }
+  return counts;
 }
 
-class WordCounts {
- public:
-  explicit WordCounts(const std::vector<Sentence>& sentences) {
-    for (const Sentence& sentence : sentences) {
-      for (const std::string& word : sentence)
-        ++counts_[word], ++total_;
-    }
-  }
-  int64_t total() const { return total_; }
-  int64_t left(const std::string& word) const {
-    const auto found = counts_.find(word);
-    return found == counts_.end() ? 0 : found->second;
-  }
-  void take(const std::string& word) { --counts_[word]; }
+double n_words(const std::vector<Sentence>& sentences) {
+  size_t n = 0;
+  for (const Sentence& sentence : sentences)
+    n += sentence.size();
+  return static_cast<double>(n);
+}
 
- private:
-  std::unordered_map<std::string, int64_t> counts_;
-  int64_t total_ = 0;
-};
+// The words of `reference` in a common subsequence with any sentence of the prediction, in order.
+Sentence union_of_common(const Sentence& reference, const std::vector<Sentence>& prediction) {
+  std::vector<bool> marked(reference.size(), false);
+  for (const Sentence& sentence : prediction) {
+    for (const size_t i : common_places(reference, sentence, TieStep::reference))
+      marked[i] = true;
+  }
+  Sentence words;
+  for (size_t i = 0; i < reference.size(); ++i) {
+    if (marked[i]) words.push_back(reference[i]);
+  }
+  return words;
+}
 
 }  // namespace
 
 double rouge_lsum(std::string_view prediction, std::string_view reference) {
-  const std::vector<Sentence> predicted = split_lines(prediction);
-  const std::vector<Sentence> expected = split_lines(reference);
-  WordCounts in_prediction(predicted), in_reference(expected);
-  if (in_prediction.total() == 0 || in_reference.total() == 0) return 0;
-  int64_t n_hit = 0;
+  WordNumbers<std::string> numbers;
+  const std::vector<Sentence> predicted = split_lines(prediction, &numbers);
+  const std::vector<Sentence> expected = split_lines(reference, &numbers);
+  const double n_predicted = n_words(predicted), n_expected = n_words(expected);
+  if (n_predicted == 0 || n_expected == 0) return 0;
+  std::vector<int64_t> left_predicted = count_words(predicted, numbers.size());
+  std::vector<int64_t> left_expected = count_words(expected, numbers.size());
+  double n_hit = 0;
   for (const Sentence& sentence : expected) {
-    std::vector<bool> marked(sentence.size(), false);
-    for (const Sentence& other : predicted)
-      mark_common(sentence, other, &marked);
-    for (size_t i = 0; i < sentence.size(); ++i) {
+    for (const int32_t word : union_of_common(sentence, predicted)) {
       // No word counts more often than it occurs on either side.
-      const std::string& word = sentence[i];
-      if (!marked[i] || in_prediction.left(word) == 0 || in_reference.left(word) == 0) continue;
-      in_prediction.take(word);
-      in_reference.take(word);
+      if (left_predicted[word] == 0 || left_expected[word] == 0) continue;
+      --left_predicted[word];
+      --left_expected[word];
       ++n_hit;
     }
   }
-  const auto hits = static_cast<double>(n_hit);
-  return f_measure(hits / static_cast<double>(in_prediction.total()),
-                   hits / static_cast<double>(in_reference.total()));
+  return f_measure(n_hit / n_predicted, n_hit / n_expected);
 }
 
 }  // namespace restkv
