@@ -11,6 +11,7 @@
 #include "cli/generate.h"
 #include "cli/info.h"
 #include "cli/runtime.h"
+#include "cli/score.h"
 #include "cli/select.h"
 
 namespace {
@@ -27,6 +28,7 @@ int run(int argc, char** argv) {
   cli::register_bench(app, &exit_code);
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
+  cli::register_score(app, &exit_code);
   cli::quiet_libraries();
   cli::install_signal_handlers();
   try {

@@ -110,9 +110,13 @@ void ProgressLine::prefill(const PrefillProgress& p) {
   show(text);
 }
 
-Result<std::string> read_text(const std::string& path) {
+std::string input_name(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
+Result<std::string> read_bytes(const std::string& path) {
   const bool standard_input = path == "-";
-  const std::string name = standard_input ? "standard input" : path;
+  const std::string name = input_name(path);
   const std::unique_ptr<FILE, int (*)(FILE*)> file(
       standard_input ? stdin : std::fopen(path.c_str(), "rb"),
       standard_input ? [](FILE*) { return 0; } : std::fclose);
@@ -124,7 +128,12 @@ Result<std::string> read_text(const std::string& path) {
   if (std::ferror(file.get()) != 0) {
     return Status::model("cannot read " + name + ": " + std::strerror(errno));
   }
-  if (!is_valid_utf8(content)) return Status::model(name + " is not valid UTF-8");
+  return content;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  RESTKV_ASSIGN_OR_RETURN(std::string content, read_bytes(path));
+  if (!is_valid_utf8(content)) return Status::model(input_name(path) + " is not valid UTF-8");
   return content;
 }
 

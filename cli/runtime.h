@@ -47,7 +47,11 @@ class ProgressLine {
   size_t width_ = 0;
 };
 
-// The whole file, "-" for standard input. Errors: model (unreadable, not UTF-8).
+// What messages call an input file: "-" is standard input.
+std::string input_name(const std::string& path);
+// The whole file, "-" for standard input. Error: model (unreadable).
+Result<std::string> read_bytes(const std::string& path);
+// The same, for a text. Errors: model (unreadable, not UTF-8).
 Result<std::string> read_text(const std::string& path);
 
 // The whole file, through a temporary one beside it: what was there stays until all is on disk.

@@ -1,0 +1,12 @@
+// `restkv score`: the metrics of the four benchmarks on predictions that were made before.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace restkv::cli {
+
+// Adds the subcommand to `app`. When it is used, its callback runs it and leaves its exit code in
+// *exit_code, which must outlive the parse.
+void register_score(CLI::App& app, int* exit_code);
+
+}  // namespace restkv::cli
