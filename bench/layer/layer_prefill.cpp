@@ -42,16 +42,25 @@ class PromptSample {
       RESTKV_ASSIGN_OR_RETURN(result.choose_ms, layer_->choose(chunks_.back()));
     }
     std::vector<double> ms;
+    double select_ms = 0;
+    int64_t n_selected = 0;
     std::vector<std::vector<double>> mass;  // [sampled][n_head]
     for (const Chunk& chunk : chunks_) {
       say(std::string(sparse::pattern_name(attention.kind)), chunk);
       RESTKV_ASSIGN_OR_RETURN(const double of_chunk, layer_->run_sparse(chunk, !chunk.sampled));
-      if (!chunk.sampled) continue;
+      if (!chunk.sampled) {
+        select_ms += of_chunk;
+        n_selected += chunk.n;
+        continue;
+      }
       ms.push_back(of_chunk / static_cast<double>(chunk.n));
       mass.push_back(layer_->mass(chunk));
     }
     result.ms = over_prompt(chunks_, ms) * static_cast<double>(prompt_.n_token) + result.keys_ms +
                 result.choose_ms;
+    if (n_selected > 0) {
+      result.select_ms = select_ms * static_cast<double>(prompt_.n_token) / n_selected;
+    }
     result.share = layer_->blocks().share();
     add_mass(mass, &result);
     return result;

@@ -20,7 +20,9 @@ struct LayerPrefill {
   int64_t n_token = 0;
   double ms = 0;
   double keys_ms = 0, choose_ms = 0;  // of it: the pass for keys alone, choosing
-  double share = 1;                   // of the causal blocks, those that are computed
+  double select_ms =
+      0;             // of it: selecting, from the chunks that do nothing else; 0: there are none
+  double share = 1;  // of the causal blocks, those that are computed
   // Of the attention of sampled queries, what lies in computed blocks: mean, and the worst head.
   double mass = 1, least_mass = 1;
 };
