@@ -5,7 +5,9 @@
 #include "bench/layer/layer.h"
 #include "cli/bench.h"
 #include "cli/bench_report.h"
+#include "cli/prefill_flags.h"
 #include "cli/runtime.h"
+#include "sparse/pattern.h"
 
 namespace restkv::cli {
 namespace {
@@ -16,6 +18,8 @@ struct LayerFlags {
   std::vector<int64_t> contexts{4096, 16384};
   int n_step = 64;
   bool no_prefill = false;
+  std::vector<std::string> attention{"dense"};
+  PrefillAttention numbers;
 };
 
 constexpr Column kColumns[] = {
@@ -36,6 +40,40 @@ constexpr Column kColumns[] = {
     {"paper, s/token", "/paper/seconds_per_token", 3},
     {"paper, GB", "/paper/peak_gb", 2},
 };
+
+constexpr Column kPrefillColumns[] = {
+    {"context", "/context"},
+    {"prefill attention", "/prefill_attention"},
+    {"prefill, ms", "/prefill_ms", 0},
+    {"keys first, ms", "/keys_ms", 0},
+    {"choosing, ms", "/choose_ms", 0},
+    {"selecting, ms", "/select_ms", 0},
+    {"dense to this", "/dense_to_this", 2},
+    {"blocks, %", "/block_share", 1, 100.0},
+    {"mass, %", "/mass", 1, 100.0},
+    {"worst head, %", "/least_mass", 1, 100.0},
+    {"all layers, s", "/all_layers_s", 1},
+};
+
+Json prefill_rows(const bench::LayerResult& result, uint32_t n_layer) {
+  Json rows = Json::array();
+  double dense_ms = 0;
+  for (const bench::LayerPrefill& p : result.prefill) {
+    if (p.attention.kind == PrefillAttention::Kind::dense) dense_ms = p.ms;
+    rows.push_back({{"context", p.n_token},
+                    {"prefill_attention", sparse::pattern_name(p.attention.kind)},
+                    {"prefill_ms", p.ms},
+                    {"keys_ms", p.keys_ms},
+                    {"choose_ms", p.choose_ms},
+                    {"select_ms", p.select_ms},
+                    {"dense_to_this", dense_ms / p.ms},
+                    {"block_share", p.share},
+                    {"mass", p.mass},
+                    {"least_mass", p.least_mass},
+                    {"all_layers_s", p.ms * n_layer * 1e-3}});
+  }
+  return rows;
+}
 
 Json to_row(const bench::LayerRow& r) {
   Json row{
@@ -69,7 +107,7 @@ Json notes_of(const LayerFlags& f, const bench::LayerResult& result, double read
   std::snprintf(
       text, sizeof text,
       "%s, %s weights, threads %d, budget %lld; random weights, synthetic K/V. Columns up "
-      "to \"counts\" are one layer, measured on %d; prefill from sampled pieces. The "
+      "to \"counts\" are one layer, measured on %d; dense prefill from sampled chunks. The "
       "bound is bytes at %.1f GB/s.",
       f.shape.c_str(), f.weights.c_str(), f.bench.model.n_threads,
       static_cast<long long>(f.bench.kv.config.budget), result.n_measured_layer, read_gb_per_s);
@@ -100,6 +138,12 @@ Result<bench::LayerScenario> scenario_of(const LayerFlags& f) {
   scenario.n_repeat = f.bench.n_repeat;
   scenario.n_step = f.n_step;
   scenario.prefill = !f.no_prefill;
+  RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.bench.model));
+  for (const std::string& name : f.attention) {
+    RESTKV_ASSIGN_OR_RETURN(const PrefillAttention attention,
+                            prefill_attention({name, f.numbers}, engine.kernels));
+    if (attention.kind != PrefillAttention::Kind::dense) scenario.sparse.push_back(attention);
+  }
   return scenario;
 }
 
@@ -125,7 +169,9 @@ Status run(LayerFlags f) {
   document["notes"] = notes_of(f, result, peaks.read_n);
   for (const bench::LayerRow& row : result.rows)
     document["rows"].push_back(to_row(row));
-  return print_report(document, kColumns, f.bench.json);
+  if (!result.prefill.empty()) document["prefill"] = prefill_rows(result, scenario.shape.n_layer);
+  const Table tables[] = {{"rows", kColumns}, {"prefill", kPrefillColumns}};
+  return print_report(document, tables, f.bench.json);
 }
 
 std::string shape_names() {
@@ -146,6 +192,12 @@ void register_bench_layer(CLI::App& bench, int* exit_code) {
   add_flag_value(*command, "--weights", flags->weights, "q4_0 or q8_0");
   add_flag_value(*command, "-n,--n-predict", flags->n_step, "tokens decoded in a repetition");
   command->add_flag("--no-prefill", flags->no_prefill, "leave the sampled prefill out");
+  command
+      ->add_option("--prefill-attention", flags->attention,
+                   "beside dense: flex, minference, a-shape, apart by commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  add_prefill_numbers(*command, flags->numbers);
   add_flag_value(*command, "-t,--threads", flags->bench.model.n_threads,
                  "threads, 0: one for each core");
   add_kernels_flag(*command, flags->bench.model);

@@ -13,12 +13,15 @@ struct ReadingFlags {
   BenchFlags bench;
   PrefillFlags prefill;
   std::vector<int64_t> prompt_tokens{512, 4096};
+  bool no_contender = false;
 };
 
 constexpr Column kColumns[] = {
     {"policy", "/policy"},
     {"prompt", "/prompt_tokens"},
     {"restkv, tokens/s", "/tokens_per_second/restkv"},
+    {"dense, tokens/s", "/tokens_per_second/restkv_dense"},
+    {"ratio to dense", "/ratio_to_dense", 2},
     {"libllama, tokens/s", "/tokens_per_second/libllama"},
     {"ratio", "/ratio", 2},
     {"eviction, %", "/eviction_share", 2, 100.0},
@@ -28,16 +31,24 @@ constexpr Column kColumns[] = {
 };
 
 Json to_row(const bench::PrefillRow& r) {
-  return {{"policy", r.policy},
-          {"prompt_tokens", r.prompt_tokens},
-          {"tokens_per_second", {{"restkv", to_json(r.restkv)}, {"libllama", to_json(r.libllama)}}},
-          {"ratio", to_json(r.ratio)},
-          {"eviction_share", to_json(r.eviction_share)},
-          {"block_share", r.block_share},
-          {"entries", r.entries},
-          {"planned", r.planned},
-          {"agreement", to_json(r.agreement)},
-          {"counts", r.counts}};
+  Json row{{"policy", r.policy},
+           {"prompt_tokens", r.prompt_tokens},
+           {"tokens_per_second", {{"restkv", to_json(r.restkv)}}}};
+  if (r.has_dense) {
+    row["tokens_per_second"]["restkv_dense"] = to_json(r.dense);
+    row["ratio_to_dense"] = to_json(r.to_dense);
+  }
+  if (r.has_contender) {
+    row["tokens_per_second"]["libllama"] = to_json(r.libllama);
+    row["ratio"] = to_json(r.ratio);
+  }
+  row.update({{"eviction_share", to_json(r.eviction_share)},
+              {"block_share", r.block_share},
+              {"entries", r.entries},
+              {"planned", r.planned}});
+  if (r.agreement) row["agreement"] = to_json(*r.agreement);
+  row["counts"] = r.counts;
+  return row;
 }
 
 Status run(const ReadingFlags& f) {
@@ -45,7 +56,7 @@ Status run(const ReadingFlags& f) {
   RESTKV_ASSIGN_OR_RETURN(const EngineOptions engine, engine_options(f.bench.model));
   RESTKV_ASSIGN_OR_RETURN(const PrefillAttention attention,
                           prefill_attention(f.prefill, engine.kernels));
-  RESTKV_ASSIGN_OR_RETURN(const Bench bench, open_bench(f.bench, true));
+  RESTKV_ASSIGN_OR_RETURN(const Bench bench, open_bench(f.bench, !f.no_contender));
   Json document = begin_document("prefill", f.bench, bench);
   document["prefill_attention"] = f.prefill.kind;
   RESTKV_ASSIGN_OR_RETURN(const auto rows,
@@ -63,6 +74,7 @@ void register_bench_prefill(CLI::App& bench, int* exit_code) {
   auto flags = std::make_shared<ReadingFlags>();
   add_bench_flags(*command, flags->bench);
   add_counts(*command, "--prompt-tokens", flags->prompt_tokens, "lengths, apart by commas");
+  command->add_flag("--no-contender", flags->no_contender, "without libllama");
   add_prefill_flags(*command, flags->prefill);
   finish_options(*command);
   command->callback([=] {

@@ -115,14 +115,25 @@ Json begin_document(std::string_view name, const BenchFlags& flags, const Bench&
   return document;
 }
 
-Status print_report(const Json& document, std::span<const Column> columns, bool json) {
+Status print_report(const Json& document, std::span<const Table> tables, bool json) {
   if (json) {
     print_json(document);
-  } else {
-    print_head(document);
-    print_table(document["rows"], columns);
+    return flush_output();
+  }
+  print_head(document);
+  const char* gap = "";
+  for (const Table& table : tables) {
+    if (!document.contains(table.key)) continue;
+    std::printf("%s", gap);
+    print_table(document[table.key], table.columns);
+    gap = "\n";
   }
   return flush_output();
+}
+
+Status print_report(const Json& document, std::span<const Column> columns, bool json) {
+  const Table table{"rows", columns};
+  return print_report(document, {&table, 1}, json);
 }
 
 }  // namespace restkv::cli

@@ -34,6 +34,12 @@ struct Column {
   int digits = 1;
   double scale = 1.0;
 };
+struct Table {
+  const char* key;  // of the document: a list of rows; a table that is not there is left out
+  std::span<const Column> columns;
+};
+// The tables one below the other; above them the head and notes as below.
+Status print_report(const Json& document, std::span<const Table> tables, bool json);
 // document["rows"] as a table; above it the head, and document["notes"] line by line where there
 // are some. Error: as flush_output().
 Status print_report(const Json& document, std::span<const Column> columns, bool json);

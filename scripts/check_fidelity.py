@@ -25,6 +25,7 @@ PROGRAM = os.environ.get("RESTKV_BIN", str(ROOT / "build" / "restkv"))
 DEFAULT_MODEL = ROOT / ".deps" / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 HAYSTACK = pathlib.Path("/usr/share/common-licenses/GPL-3")
 N_PREDICT = 12
+MOST_TOKENS = 32768
 DEEPEST = 0.9  # where the fact may stand: what is in the last window every policy keeps
 
 # What to run, and the share of right answers it must reach, or must not exceed.
@@ -185,6 +186,8 @@ def collect(options: argparse.Namespace, prompts: list[dict], configs: list[str]
         for config in configs:
             arguments = ["--kv-budget", str(options.budget), *CONFIGS[config][0],
                          *options.restkv_option]
+            if options.prefill_attention != "dense":
+                arguments += ["--prefill-attention", options.prefill_attention]
             key = identify(options, prompt, arguments)
             answer = known.get(key)
             if answer is None:
@@ -244,6 +247,8 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, help="JSONL file of answers, to resume from")
     parser.add_argument("--restkv-option", action="append", default=[], metavar="OPTION",
                         help="passed on to restkv, as in --restkv-option=--kv-window=16")
+    parser.add_argument("--prefill-attention", default="dense",
+                        help="passed on: dense, flex, minference, a-shape (dense)")
     parser.add_argument("--check", action="store_true", help="exit code 1 when a bar is missed")
     options = parser.parse_args()
     configs = options.configs.split(",")
@@ -255,10 +260,13 @@ def main() -> None:
             fail(f"{path} is missing")
     if options.prompts < 1:
         fail(f"--prompts is {options.prompts}, it must be at least 1")
+    if not 256 <= options.tokens <= MOST_TOKENS:
+        fail(f"--tokens is {options.tokens}, allowed: 256 to {MOST_TOKENS}")
 
     answers = collect(options, make_prompts(options), configs)
     lengths = [a["prompt_tokens"] for a in answers]
-    print(f"{options.model.name}, budget {options.budget}, {options.prompts} prompts of "
+    print(f"{options.model.name}, budget {options.budget}, prefill attention "
+          f"{options.prefill_attention}, {options.prompts} prompts of "
           f"{min(lengths)} to {max(lengths)} tokens, answers right in %\n")
     reached = report(answers, configs)
     sys.exit(1 if options.check and not reached else 0)

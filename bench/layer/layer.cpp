@@ -45,14 +45,17 @@ class LayerRun {
 
   Status run() {
     RESTKV_RETURN_IF_ERROR(check_memory());
+    if (scenario_.prefill) {
+      const LayerPrompt prompt{.n_token = n_token_,
+                               .n_layer = scenario_.shape.n_layer,
+                               .say = [this](const std::string& what) { say(what); }};
+      RESTKV_ASSIGN_OR_RETURN(prefill_, sample_prefill(model_, compute_, prompt, scenario_.sparse));
+    }
     RESTKV_RETURN_IF_ERROR(evict());
-    RESTKV_RETURN_IF_ERROR(decode_all());
-    if (!scenario_.prefill) return {};
-    say("prefill, sampled");
-    RESTKV_ASSIGN_OR_RETURN(prefill_ms_,
-                            sample_prefill(model_, compute_, n_token_, &sequences_[0]));
-    return {};
+    return decode_all();
   }
+
+  const std::vector<LayerPrefill>& prefill() const { return prefill_; }
 
   Result<LayerRow> row(size_t i) const {
     const CachePlan& plan = *plans_[i];
@@ -61,7 +64,7 @@ class LayerRun {
     row.eviction_ms = spread_of(eviction_ms_[i]);
     row.decode_ms = spread_of(decode_ms_[i]);
     row.full_to_policy = ratio_of(decode_ms_[0], decode_ms_[i]);
-    row.prefill_ms = prefill_ms_;
+    if (!prefill_.empty()) row.prefill_ms = prefill_[0].ms;
     RESTKV_ASSIGN_OR_RETURN(const int64_t planned, planned_entries(plan, hp_, n_token_));
     row.entries = static_cast<double>(entries_[i]) / n_head;
     row.planned = static_cast<double>(planned) / n_head;
@@ -85,7 +88,7 @@ class LayerRun {
     if (scenario_.on_step) scenario_.on_step(std::to_string(n_token_) + " tokens: " + what);
   }
 
-  // Scratch, keys before RoPE, the full cache of every layer and, as a chunk is read, another.
+  // Scratch, keys before RoPE, the full cache of every layer and, as it is cut, another.
   Status check_memory() const {
     const auto needed = static_cast<size_t>(layer_bytes()) * (3 + 2 * hp_.n_layer);
     const std::optional<size_t> available = available_memory();
@@ -177,7 +180,7 @@ class LayerRun {
   std::vector<int64_t> entries_;
   std::vector<size_t> kv_bytes_;
   std::vector<double> recall_;
-  double prefill_ms_ = 0;
+  std::vector<LayerPrefill> prefill_;
 };
 
 bool tells_layers_apart(const CachePlan& plan) {
@@ -235,6 +238,7 @@ Result<LayerResult> run_layer(const LayerScenario& scenario) {
     for (size_t i = 0; i < contenders.plans.size(); ++i) {
       RESTKV_ASSIGN_OR_RETURN(result.rows.emplace_back(), run.row(i));
     }
+    result.prefill.insert(result.prefill.end(), run.prefill().begin(), run.prefill().end());
   }
   return result;
 }

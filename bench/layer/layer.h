@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/common/stats.h"
+#include "bench/layer/layer_prefill.h"
 #include "bench/layer/paper.h"
 #include "bench/layer/shapes.h"
 #include "ggml.h"
@@ -24,9 +25,10 @@ struct LayerScenario {
   int n_threads = 1;
   Kernels kernels = Kernels::automatic;
   int n_repeat = 3;
-  int n_step = 64;           // decoded in a repetition
-  bool prefill = true;       // sample it, too
-  double read_gb_per_s = 0;  // what all threads read from memory, for the bound
+  int n_step = 64;                         // decoded in a repetition
+  bool prefill = true;                     // sample it, too
+  std::vector<PrefillAttention> sparse{};  // beside dense attention; needs kernels of ours
+  double read_gb_per_s = 0;                // what all threads read from memory, for the bound
   std::function<void(const std::string&)> on_step{};
 };
 
@@ -36,7 +38,7 @@ struct LayerRow {
   int64_t n_token = 0;
   Spread eviction_ms{}, decode_ms{};  // decode: of a token
   Ratio full_to_policy{};             // decode time of the full cache over this one's
-  double prefill_ms = 0;              // from sampled pieces; 0 where it was not asked for
+  double prefill_ms = 0;              // dense, sampled; 0 where it was not asked for
   double entries = 0, planned = 0;    // a cached head
   int64_t weight_bytes = 0, kv_bytes = 0, kv_full_bytes = 0;
   double bound_ms = 0;  // a decode step's bytes over the bandwidth
@@ -51,8 +53,9 @@ struct LayerRow {
 
 struct LayerResult {
   int n_measured_layer = 0;
-  std::vector<LayerRow> rows{};      // the full cache first
-  std::vector<std::string> notes{};  // what was left out, and why
+  std::vector<LayerPrefill> prefill{};  // for every context dense and `sparse`, in order
+  std::vector<LayerRow> rows{};         // the full cache first
+  std::vector<std::string> notes{};     // what was left out, and why
 };
 
 // Errors: usage (a policy that treats layers unlike), capacity (a context that does not fit the

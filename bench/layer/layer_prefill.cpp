@@ -1,84 +1,119 @@
 #include "bench/layer/layer_prefill.h"
 
 #include <algorithm>
-#include <numeric>
 
-#include "engine/prefill.h"
+#include "bench/layer/layer_chunk.h"
+#include "bench/layer/sampled_chunks.h"
+#include "engine/chunks.h"
+#include "sparse/pattern.h"
 
 namespace restkv::bench {
 namespace {
 
-// Long enough that the engine divides it into chunks as it does a long prompt.
-constexpr int64_t kPiece = 2048;
+class PromptSample {
+ public:
+  PromptSample(const LayerPrompt& prompt, std::vector<Chunk> chunks,
+               std::unique_ptr<LayerChunks> layer)
+      : prompt_(prompt), chunks_(std::move(chunks)), layer_(std::move(layer)) {}
 
-struct Point {
-  int64_t depth;
-  double ms;
+  Result<LayerPrefill> dense() {
+    LayerPrefill result{.n_token = prompt_.n_token};
+    std::vector<double> ms;
+    for (const Chunk& chunk : chunks_) {
+      if (!chunk.sampled) continue;
+      say("dense", chunk);
+      RESTKV_ASSIGN_OR_RETURN(const double of_chunk, layer_->run_dense(chunk));
+      ms.push_back(of_chunk / static_cast<double>(chunk.n));
+    }
+    result.ms = over_prompt(chunks_, ms) * static_cast<double>(prompt_.n_token);
+    return result;
+  }
+
+  // Not of the measurement: pages and threads are there afterwards.
+  Status warm_up() { return layer_->run_dense(chunks_[0]).status(); }
+
+  Result<LayerPrefill> sparse(const PrefillAttention& attention) {
+    LayerPrefill result{.attention = attention, .n_token = prompt_.n_token};
+    RESTKV_RETURN_IF_ERROR(layer_->begin(attention));
+    RESTKV_RETURN_IF_ERROR(layer_->run_keys(chunks_[0]).status());  // warms up
+    if (layer_->looks_first()) {
+      RESTKV_ASSIGN_OR_RETURN(const double keys_ms, layer_->run_keys(chunks_[0]));
+      result.keys_ms = keys_ms * static_cast<double>(prompt_.n_token) / chunks_[0].n;
+      RESTKV_ASSIGN_OR_RETURN(result.choose_ms, layer_->choose(chunks_.back()));
+    }
+    std::vector<double> ms;
+    double select_ms = 0;
+    int64_t n_selected = 0;
+    std::vector<std::vector<double>> mass;  // [sampled][n_head]
+    for (const Chunk& chunk : chunks_) {
+      say(std::string(sparse::pattern_name(attention.kind)), chunk);
+      RESTKV_ASSIGN_OR_RETURN(const double of_chunk, layer_->run_sparse(chunk, !chunk.sampled));
+      if (!chunk.sampled) {
+        select_ms += of_chunk;
+        n_selected += chunk.n;
+        continue;
+      }
+      ms.push_back(of_chunk / static_cast<double>(chunk.n));
+      mass.push_back(layer_->mass(chunk));
+    }
+    result.ms = over_prompt(chunks_, ms) * static_cast<double>(prompt_.n_token) + result.keys_ms +
+                result.choose_ms;
+    if (n_selected > 0) {
+      result.select_ms = select_ms * static_cast<double>(prompt_.n_token) / n_selected;
+    }
+    result.share = layer_->blocks().share();
+    add_mass(mass, &result);
+    return result;
+  }
+
+ private:
+  void say(const std::string& what, const Chunk& chunk) const {
+    if (prompt_.say) prompt_.say("prefill, " + what + ", behind " + std::to_string(chunk.first));
+  }
+
+  // Where the dense tail leaves no query of a chunk, all of its attention is computed.
+  void add_mass(const std::vector<std::vector<double>>& mass, LayerPrefill* result) const {
+    size_t n_head = 0;
+    for (const auto& of_chunk : mass)
+      n_head = std::max(n_head, of_chunk.size());
+    double sum = 0;
+    for (size_t h = 0; h < n_head; ++h) {
+      std::vector<double> of_head;
+      for (const auto& of_chunk : mass)
+        of_head.push_back(of_chunk.empty() ? 1.0 : of_chunk[h]);
+      const double mean = over_prompt(chunks_, of_head);
+      result->least_mass = std::min(result->least_mass, mean);
+      sum += mean;
+    }
+    if (n_head > 0) result->mass = sum / static_cast<double>(n_head);
+  }
+
+  const LayerPrompt& prompt_;
+  const std::vector<Chunk> chunks_;
+  const std::unique_ptr<LayerChunks> layer_;
 };
-
-void keep_first(int64_t n, Sequence* sequence) {
-  std::vector<int32_t> entries(n);
-  std::iota(entries.begin(), entries.end(), 0);
-  for (LayerCache& layer : sequence->cache.layers) {
-    for (int32_t h = 0; h < layer.n_head(); ++h)
-      layer.keep(h, entries);
-  }
-  sequence->cache.next_position = static_cast<int32_t>(n);
-}
-
-std::vector<int32_t> some_tokens(const Model& model, int64_t n) {
-  std::vector<int32_t> tokens(n);
-  for (int64_t i = 0; i < n; ++i)
-    tokens[i] = static_cast<int32_t>(7 * i % (model.hparams().n_vocab - 1));
-  return tokens;
-}
-
-// A piece behind `depth` entries; all layers. What keeping its K/V takes is not the reading's.
-Result<double> read_piece(const Model& model, Compute& compute, int64_t depth,
-                          const std::vector<int32_t>& tokens, Sequence* full) {
-  if (depth == 0) {
-    RESTKV_ASSIGN_OR_RETURN(
-        const PrefillResult result,
-        prefill(model, compute, {.tokens = tokens}, {&full->plan, 1}, std::make_shared<KvMeter>()));
-    return result.read.total_ms - result.read.eviction_ms;
-  }
-  keep_first(depth, full);
-  RESTKV_ASSIGN_OR_RETURN(const ReadResult result,
-                          extend(model, compute, {.tokens = tokens}, full));
-  return result.total_ms - result.eviction_ms;
-}
-
-double on_lines(const std::vector<Point>& points, int64_t depth) {
-  if (points.size() == 1) return points[0].ms;
-  size_t i = 1;
-  while (i + 1 < points.size() && depth > points[i].depth)
-    ++i;
-  const Point &a = points[i - 1], &b = points[i];
-  const double t = static_cast<double>(depth - a.depth) / static_cast<double>(b.depth - a.depth);
-  return a.ms + t * (b.ms - a.ms);
-}
 
 }  // namespace
 
-Result<double> sample_prefill(const Model& model, Compute& compute, int64_t n_token,
-                              Sequence* full) {
-  const std::vector<int32_t> tokens = some_tokens(model, std::min(n_token, kPiece));
-  std::vector<int64_t> depths;  // a cache that is cut back needs no filling
-  if (n_token >= 2 * kPiece) depths.push_back(n_token - kPiece);
-  if (n_token >= 4 * kPiece) depths.push_back(n_token / 2);
-  depths.push_back(0);
-  std::vector<Point> points;
-  RESTKV_RETURN_IF_ERROR(read_piece(model, compute, 0, tokens, full).status());  // warms up
-  for (const int64_t depth : depths) {
-    RESTKV_ASSIGN_OR_RETURN(const double ms, read_piece(model, compute, depth, tokens, full));
-    points.insert(points.begin(), {depth, ms});
+Result<std::vector<LayerPrefill>> sample_prefill(const Model& model, Compute& compute,
+                                                 const LayerPrompt& prompt,
+                                                 const std::vector<PrefillAttention>& sparse) {
+  HParams whole = model.hparams();
+  whole.n_layer = prompt.n_layer;
+  const int64_t n_token = prompt.n_token;
+  std::vector<Chunk> chunks = divide_prompt(n_token, chunk_rows(whole, n_token, compute.kernels()));
+  int64_t longest = 0;
+  for (const Chunk& chunk : chunks)
+    longest = std::max(longest, chunk.n);
+  RESTKV_ASSIGN_OR_RETURN(auto layer, LayerChunks::create(model, compute, n_token, longest));
+  PromptSample sample(prompt, std::move(chunks), std::move(layer));
+  std::vector<LayerPrefill> results(1);
+  for (const PrefillAttention& attention : sparse) {
+    RESTKV_ASSIGN_OR_RETURN(results.emplace_back(), sample.sparse(attention));
   }
-  double total = 0;
-  for (int64_t first = 0; first < n_token; first += kPiece) {
-    const int64_t n = std::min(kPiece, n_token - first);
-    total += on_lines(points, first) * static_cast<double>(n) / static_cast<double>(tokens.size());
-  }
-  return total / model.hparams().n_layer;
+  RESTKV_RETURN_IF_ERROR(sample.warm_up());
+  RESTKV_ASSIGN_OR_RETURN(results[0], sample.dense());
+  return results;
 }
 
 }  // namespace restkv::bench

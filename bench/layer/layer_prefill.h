@@ -1,19 +1,44 @@
-// The time of reading a long prompt through a layer, from a few pieces of it.
+// The time of reading a long prompt through a layer, from a few of its chunks, densely and with
+// attention that leaves blocks out.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "engine/compute.h"
-#include "engine/sequence.h"
 #include "model/model.h"
+#include "restkv/options.h"
 #include "restkv/status.h"
 
 namespace restkv::bench {
 
-// Milliseconds of one layer for n_token tokens without evictions: pieces of 2,048 tokens are read
-// behind nothing, half of the prompt and nearly all of it, and those between are taken to lie on
-// straight lines; below four pieces the middle one is left out, below two only the first is read.
-// full: a sequence of the plan that keeps everything, n_token entries in every head; it is used up.
-// Errors: as extend().
-Result<double> sample_prefill(const Model& model, Compute& compute, int64_t n_token,
-                              Sequence* full);
+// One layer, without evictions.
+struct LayerPrefill {
+  PrefillAttention attention{};
+  int64_t n_token = 0;
+  double ms = 0;
+  double keys_ms = 0, choose_ms = 0;  // of it: the pass for keys alone, choosing
+  double select_ms =
+      0;             // of it: selecting, from the chunks that do nothing else; 0: there are none
+  double share = 1;  // of the causal blocks, those that are computed
+  // Of the attention of sampled queries, what lies in computed blocks: mean, and the worst head.
+  double mass = 1, least_mass = 1;
+};
+
+struct LayerPrompt {
+  int64_t n_token = 0;
+  uint32_t n_layer = 0;  // of the whole model: chunks are as long as its size says
+  std::function<void(const std::string&)> say{};
+};
+
+// Dense first, then `sparse` in order. Five whole chunks, from the first to the last one, are run
+// with the keys of all tokens in the scratch (activations.h); what a token costs in those between
+// lies on straight lines. Blocks are selected for all chunks, for their share is exact.
+// REQUIRES: sparse: kinds other than dense, kernels of ours. Errors: capacity; as Compute::run.
+Result<std::vector<LayerPrefill>> sample_prefill(const Model& model, Compute& compute,
+                                                 const LayerPrompt& prompt,
+                                                 const std::vector<PrefillAttention>& sparse);
 
 }  // namespace restkv::bench

@@ -9,9 +9,12 @@
 #include "bench/common/stats.h"
 #include "bench/common/text.h"
 #include "bench/kernels/kernel_case.h"
+#include "bench/layer/activations.h"
 #include "bench/layer/paper.h"
+#include "bench/layer/sampled_chunks.h"
 #include "bench/layer/shapes.h"
 #include "bench/layer/synthetic.h"
+#include "bench/patterns/head_trial.h"
 #include "core/half.h"
 
 namespace restkv::bench {
@@ -137,6 +140,67 @@ TEST(Synthetic, AttentionHasSinkNeighbourhoodAndPlantedSpans) {
       EXPECT_GT(shares.near, 0.01) << d << ", " << n;
     }
   }
+}
+
+// Flex on the heads of one layer: mean share of blocks, mean mass.
+struct Found {
+  double share = 0, mass = 0;
+};
+
+Found flex_on(const ActivationShape& shape, int64_t n) {
+  const int64_t d = shape.head_dim, n_group = shape.n_head / shape.n_head_kv;
+  std::vector<uint16_t> keys(n * d), values(n * d);
+  std::vector<float> queries(n * d);
+  Found found;
+  for (int64_t h = 0; h < shape.n_head; ++h) {
+    if (h % n_group == 0) structured_rows(shape, h / n_group, n, keys.data(), values.data());
+    structured_queries(shape, h, 0, n, queries.data(), d);
+    const RowsView k{keys.data(), ElementType::f16, n, d, d};
+    const RowsView v{values.data(), ElementType::f16, n, d, d};
+    const std::vector<float> pooled = pool_keys(k);
+    const HeadTrial trial({queries.data(), n, k, v, pooled, shape.scale, 2048, n / 16});
+    PrefillAttention flex;
+    flex.kind = PrefillAttention::Kind::flex;
+    const PatternQuality quality = trial.run(flex);
+    found.share += quality.blocks.share() / static_cast<double>(shape.n_head);
+    found.mass += quality.mass / static_cast<double>(shape.n_head);
+  }
+  return found;
+}
+
+// Measured on Qwen2.5-Coder-0.5B (docs/sparse-prefill.md): 0.44, 0.32 and 0.21 of the blocks.
+TEST(Activations, AreAsSparseAsRealOnes) {
+  const ActivationShape shape{.n_head = 14, .n_head_kv = 2, .head_dim = 64, .scale = 0.125f};
+  const struct {
+    int64_t n;
+    double share;
+  } real[] = {{6971, 0.444}, {13931, 0.319}, {27643, 0.214}};
+  for (const auto& [n, share] : real) {
+    const Found found = flex_on(shape, n);
+    EXPECT_NEAR(found.share, share, 0.05) << n;
+    EXPECT_NEAR(found.mass, 0.96, 0.02) << n;
+  }
+}
+
+TEST(SampledChunks, AreWholeAndSpreadFromTheFirstToTheLast) {
+  const std::vector<Chunk> chunks = divide_prompt(20 * 512 + 100, 512);
+  ASSERT_EQ(chunks.size(), 21u);
+  std::vector<int64_t> first;
+  for (const Chunk& c : chunks) {
+    if (c.sampled) first.push_back(c.first / 512);
+  }
+  EXPECT_EQ(first, (std::vector<int64_t>{0, 4, 9, 14, 19}));
+  EXPECT_EQ(divide_prompt(2 * 512 + 20, 512).back().n, 532);
+  EXPECT_TRUE(divide_prompt(100, 512)[0].sampled);
+}
+
+TEST(SampledChunks, ValuesLieOnStraightLines) {
+  const std::vector<Chunk> chunks = divide_prompt(20 * 512, 512);
+  std::vector<double> sampled;
+  for (const Chunk& c : chunks) {
+    if (c.sampled) sampled.push_back(2.0 + static_cast<double>(c.first));
+  }
+  EXPECT_NEAR(over_prompt(chunks, sampled), 2.0 + 9.5 * 512, 1e-6);
 }
 
 TEST(KernelCases, HaveNamesWorkAndAPlainLoop) {

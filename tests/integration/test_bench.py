@@ -92,6 +92,23 @@ class OnModel(BenchTest):
                                "--kv-budget", 48, "--repeat", 1)
         self.check(document, "prefill", KEPT, 1)
 
+    def test_prefill_sparse_beside_dense(self):
+        row = KEPT | {"prompt_tokens": int, "ratio_to_dense": RATIO, "block_share": NUMBER,
+                      "tokens_per_second": {"restkv": SPREAD, "restkv_dense": SPREAD},
+                      "agreement": AGREEMENT}
+        document = bench_model("prefill", "--prompt-tokens", 640, "--prefill-attention", "a-shape",
+                               "--prefill-local", 128, "--repeat", 1, "--no-contender")
+        found = self.check(document, "prefill", row, 1)[0]
+        self.assertLess(found["block_share"], 1)
+        self.assertNotIn("ratio", found)
+        self.assertNotIn("libllama", found["tokens_per_second"])
+
+    def test_prefill_without_contender(self):
+        document = bench_model("prefill", "--prompt-tokens", 96, "--repeat", 1, "--no-contender")
+        found = self.check(document, "prefill", KEPT, 1)[0]
+        for key in ("ratio", "ratio_to_dense", "agreement"):
+            self.assertNotIn(key, found)
+
     def test_decode(self):
         row = KEPT | {"cache_tokens": int, "tokens_per_second": BOTH, "ratio": RATIO,
                       "agreement": AGREEMENT}
@@ -171,6 +188,25 @@ class WithoutModel(BenchTest):
         self.assertEqual(rows[0]["recall"], 1)
         self.assertEqual(rows[0]["entries"], 768)
         self.assertEqual(rows[0]["bytes"]["kv"], rows[0]["bytes"]["kv_full"])
+
+    def test_layer_prefilled_sparsely(self):
+        row = dict.fromkeys(("prefill_ms", "keys_ms", "choose_ms", "dense_to_this", "block_share",
+                             "mass", "least_mass", "all_layers_s"), NUMBER)
+        document = bench("layer", "-t", 1, "--shape", "smollm2-135m", "--ctx", 3000, "--policies",
+                         "full", "--repeat", 1, "-n", 1, "--prefill-attention", "flex,a-shape",
+                         "--prefill-min-budget", 128, "--prefill-local", 256)
+        rows = document["prefill"]
+        self.assertEqual([r["prefill_attention"] for r in rows], ["dense", "flex", "a-shape"])
+        for each in rows:
+            self.check_shape(each, row)
+            self.assertGreater(each["prefill_ms"], 0)
+        self.assertEqual((rows[0]["block_share"], rows[0]["mass"]), (1, 1))
+        for each in rows[1:]:
+            self.assertLess(each["block_share"], 1)
+            self.assertLess(each["mass"], 1)
+            self.assertLessEqual(each["least_mass"], each["mass"])
+        self.assertGreater(rows[1]["mass"], 0.85)
+        self.assertEqual(rows[2]["choose_ms"], 0)
 
     def test_layer_beside_the_paper(self):
         paper = {"seconds_per_token": NUMBER, "peak_gb": NUMBER, "out_of_memory": bool}
