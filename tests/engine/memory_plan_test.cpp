@@ -77,7 +77,11 @@ TEST_P(PlanOf, GrowsWithTokens) {
     for (int64_t n = 1; n < 6000; n += n < 200 ? 1 : 37) {
       const MemoryPlan now = planned(*model, *compute, *plan, n);
       ASSERT_GE(now.kv_peak_bytes, last.kv_peak_bytes) << n;
-      ASSERT_GE(now.total_bytes(), last.total_bytes()) << n;
+      // From 64 tokens on sums of columns are taken while reading, and queries are not kept for
+      // them.
+      if (n != 64) {
+        ASSERT_GE(now.total_bytes(), last.total_bytes()) << n;
+      }
       last = now;
     }
   }
