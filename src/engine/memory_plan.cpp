@@ -41,10 +41,11 @@ std::optional<size_t> container_memory() {
   return std::nullopt;
 }
 
-// Entries that one cached head of a layer keeps of n_row, on average over the layer's heads.
+// Entries that one cached head of a layer has room for behind n_row, on average over its heads.
 size_t kept_entries(const CachePlan& plan, const HParams& hp, int32_t layer, size_t n_row) {
-  if (!plan.evicts(static_cast<int64_t>(n_row))) return n_row;
-  if (!plan.config.strict && !plan.policy->applies_to_layer(layer)) return n_row;
+  const size_t all = n_row + plan.room();
+  if (!plan.evicts(static_cast<int64_t>(n_row))) return all;
+  if (!plan.config.strict && !plan.policy->applies_to_layer(layer)) return all;
   const auto n_layer = static_cast<int32_t>(hp.n_layer);
   const int64_t window = plan.protected_window();
   const auto shares = split_layers(plan.layer_budget, {.budget = plan.config.budget,

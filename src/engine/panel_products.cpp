@@ -10,8 +10,6 @@ namespace {
 
 // Rows of x that are multiplied at once: enough for oneDNN's best, few enough to share out.
 constexpr int64_t kRowBlock = 128;
-// Packed panels that exist at once, unless a single one is larger.
-constexpr size_t kPanelBytes = size_t{8} << 20;
 
 constexpr size_t kAlign = 64;
 constexpr size_t align(size_t bytes) {
@@ -83,7 +81,8 @@ struct PanelProducts::Product {
   int64_t n_block() const { return (n_row + kRowBlock - 1) / kRowBlock; }
 };
 
-PanelProducts::PanelProducts(Workers& workers) : workers_(workers) {}
+PanelProducts::PanelProducts(Workers& workers, size_t group_bytes)
+    : workers_(workers), group_bytes_(group_bytes) {}
 PanelProducts::~PanelProducts() = default;
 
 void PanelProducts::reserve(const Product& product) {
@@ -98,12 +97,14 @@ void PanelProducts::reserve(const Product& product) {
 size_t PanelProducts::workspace_bytes(const HParams& hp, int n_threads) {
   const int64_t widest = std::max<int64_t>({hp.n_embd, hp.n_ff, int64_t{hp.n_head} * hp.head_dim});
   const auto panel = static_cast<size_t>(widest * panel_width(widest)) * sizeof(uint16_t);
-  return std::max(kPanelBytes, panel) + n_threads * (panel + tile_bytes(panel_width(1)));
+  return std::max(kGroupBytes, panel) + n_threads * (panel + tile_bytes(panel_width(1)));
 }
 
-size_t PanelProducts::count_nodes(int64_t n_weight) {
-  // A group fills at least half of the memory for panels, and makes two nodes.
-  return 64 + 8 * static_cast<size_t>(n_weight) * sizeof(uint16_t) / (kPanelBytes / 2);
+size_t PanelProducts::count_nodes(int64_t n_weight) const {
+  // Two neighbouring groups hold more than group_bytes_ together, and each makes two nodes. A panel
+  // may be padded; the last of every matrix, which may be all padding, is among the 64.
+  return 64 +
+         16 * static_cast<size_t>(n_weight) * sizeof(uint16_t) / std::max<size_t>(group_bytes_, 1);
 }
 
 ggml_tensor* PanelProducts::add(const GraphBuild& b, std::span<const Linear* const> parts,
@@ -164,7 +165,7 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
   auto& groups = product->groups;
   if (!groups.empty())
     panel.offset = groups.back().back().offset + align(groups.back().back().whole->panel_bytes());
-  if (groups.empty() || panel.offset + bytes > kPanelBytes) {
+  if (groups.empty() || panel.offset + bytes > group_bytes_) {
     groups.emplace_back();
     panel.offset = 0;
   }

@@ -29,13 +29,16 @@ class PanelProducts {
   // What the panels and the threads' buffers take at most for a model.
   static size_t workspace_bytes(const HParams& hparams, int n_threads);
 
-  // Nodes and leaves that products with so many weights add to a graph, generously.
-  static size_t count_nodes(int64_t n_weight);
+  // Packed panels that exist at once, unless a single one is larger.
+  static constexpr size_t kGroupBytes = size_t{8} << 20;
 
   // Panels and the threads' buffers lie in the workers' memory, which is the products' from the
   // making of a graph until it has run.
-  explicit PanelProducts(Workers& workers);
+  explicit PanelProducts(Workers& workers, size_t group_bytes = kGroupBytes);
   ~PanelProducts();
+
+  // Nodes that the products of one layer with so many weights add to a graph, generously.
+  size_t count_nodes(int64_t n_weight) const;
 
   // x [n_row][n_in] times the rows of all parts side by side: float [n_row][sum of n_out], biases
   // added, and residual [n_row][sum of n_out] (float or bf16) unless it is nullptr. x is bf16 with
@@ -66,6 +69,7 @@ class PanelProducts {
                 ggml_tensor* y);
 
   Workers& workers_;
+  const size_t group_bytes_;
   size_t panel_bytes_ = 0, buffer_bytes_ = 0;
   std::byte* memory_ = nullptr;  // the panels, then every thread's buffer
   Status status_;

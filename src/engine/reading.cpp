@@ -220,8 +220,7 @@ QueryLog Reading::shared_log(bool raw) const {
 
 Status Reading::run_chunk(uint32_t l, int64_t first, int64_t n) {
   attention_.begin_chunk(first, n);
-  const size_t n_node =
-      128 + attention_.count_nodes() + PanelProducts::count_nodes(layer_weights(hp_));
+  const size_t n_node = 128 + attention_.count_nodes() + products_.count_nodes(layer_weights(hp_));
   RESTKV_RETURN_IF_ERROR(compute_.run(n_node, [&](const GraphBuild& b) {
     const PanelOps panels(b, products_, n);
     const MatvecOps few(b, n);
@@ -280,7 +279,7 @@ Status Reading::run_head() {
 
 Status Reading::head_rows(int64_t first, int64_t n, std::vector<float>* logits) {
   logits->resize(n * hp_.n_vocab);
-  const size_t n_node = 32 + PanelProducts::count_nodes(int64_t{hp_.n_vocab} * hp_.n_embd);
+  const size_t n_node = 32 + products_.count_nodes(int64_t{hp_.n_vocab} * hp_.n_embd);
   RESTKV_RETURN_IF_ERROR(compute_.run(n_node, [&](const GraphBuild& b) {
     const MatvecOps few(b, n);
     const PanelOps panels(b, products_, n);

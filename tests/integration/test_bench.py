@@ -147,6 +147,9 @@ class OnModel(BenchTest):
         for row in rows:
             self.assertTrue(math.isfinite(row["kl"]["mean"]), row)
             self.assertGreater(row["kl"]["mean"], 0, row)
+        # The promise: no further from F32 arithmetic than libllama is, but for a tenth.
+        read = {r["contender"]: r["kl"]["mean"] for r in rows if r["phase"] == "read"}
+        self.assertLessEqual(read["restkv auto"], 1.1 * read["libllama"], rows)
 
 
 class OnTinyModel(BenchTest):

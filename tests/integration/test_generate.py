@@ -152,6 +152,25 @@ class JsonTest(ProgramTest):
         self.assertEqual(result["prefill_attention"],
                          {"kind": "dense", "blocks_computed": n, "blocks_causal": n, "share": 1.0})
 
+    def test_blocks_left_out(self):
+        """What `prefill_attention` says of a prompt that is not computed densely."""
+        shape = tiny_models.MODELS["llama3"]
+        for kind, *options in (("a-shape", "--prefill-local", 128),
+                               ("flex", "--prefill-gamma", 0.4, "--prefill-min-budget", 128),
+                               ("minference", "--prefill-vertical", 128, "--prefill-slash", 128)):
+            with self.subTest(kind=kind):
+                result = self.tiny("llama3", "--kv-budget", 64, "-n", 3, "--ignore-eos",
+                                   "--prefill-attention", kind, *options)
+                told = result["prefill_attention"]
+                n_block = -(-result["prompt_tokens"] // 128)
+                causal = n_block * (n_block + 1) // 2 * shape.n_layer * shape.n_head
+                self.assertEqual(told.keys(), FIELDS["prefill_attention"].keys())
+                self.assertEqual((told["kind"], told["blocks_causal"]), (kind, causal))
+                self.assertTrue(0 < told["blocks_computed"] < causal, told)
+                self.assertAlmostEqual(told["share"], told["blocks_computed"] / causal)
+                self.assertEqual(result["kv"]["entries"], 64 * shape.n_layer * shape.n_head_kv)
+                self.assertEqual(result["completion_tokens"], 3)
+
     def expect_cache(self, result: dict, shape: tiny_models.Shape, budget: int) -> None:
         kv = result["kv"]
         told = {key: kv[key] for key in ("policy", "budget", "layer_budget", "head_budget",
