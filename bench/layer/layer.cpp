@@ -47,7 +47,6 @@ class LayerRun {
     RESTKV_RETURN_IF_ERROR(check_memory());
     if (scenario_.prefill) {
       const LayerPrompt prompt{.n_token = n_token_,
-                               .n_layer = scenario_.shape.n_layer,
                                .say = [this](const std::string& what) { say(what); }};
       RESTKV_ASSIGN_OR_RETURN(prefill_, sample_prefill(model_, compute_, prompt, scenario_.sparse));
     }

@@ -58,7 +58,7 @@ Result<double> LayerChunks::timed(const Chunk& chunk,
                                   const std::function<void(const GraphBuild&)>& build) {
   std::iota(positions_.begin(), positions_.end(), static_cast<int32_t>(chunk.first));
   const size_t n_node =
-      128 + 32 * size_t{hp_.n_head_kv} + PanelProducts::count_nodes(layer_weights(hp_));
+      128 + 32 * size_t{hp_.n_head_kv} + products_.count_nodes(layer_weights(hp_));
   const double start = now_ms();
   RESTKV_RETURN_IF_ERROR(compute_.run(n_node, build));
   const double ms = now_ms() - start;

@@ -98,10 +98,9 @@ class PromptSample {
 Result<std::vector<LayerPrefill>> sample_prefill(const Model& model, Compute& compute,
                                                  const LayerPrompt& prompt,
                                                  const std::vector<PrefillAttention>& sparse) {
-  HParams whole = model.hparams();
-  whole.n_layer = prompt.n_layer;
   const int64_t n_token = prompt.n_token;
-  std::vector<Chunk> chunks = divide_prompt(n_token, chunk_rows(whole, n_token, compute.kernels()));
+  std::vector<Chunk> chunks =
+      divide_prompt(n_token, chunk_rows(model.hparams(), n_token, compute.kernels()));
   int64_t longest = 0;
   for (const Chunk& chunk : chunks)
     longest = std::max(longest, chunk.n);

@@ -29,7 +29,6 @@ struct LayerPrefill {
 
 struct LayerPrompt {
   int64_t n_token = 0;
-  uint32_t n_layer = 0;  // of the whole model: chunks are as long as its size says
   std::function<void(const std::string&)> say{};
 };
 

@@ -51,8 +51,8 @@ std::vector<std::string_view> preset_names();
 Status apply_preset(CacheConfig* config);
 
 // Which kernels compute: `ggml` keeps ggml's own everywhere, so that logits stay comparable with
-// llama.cpp to the bit; `automatic` takes restkv's where they win on this CPU (docs/design.md, whose
-// kernels).
+// llama.cpp to the bit; `automatic` takes restkv's where they win on this CPU (docs/design.md,
+// whose kernels).
 enum class Kernels { automatic, ggml };
 
 // Which blocks of 128 queries and 128 keys a prompt's attention computes (docs/sparse-prefill.md).
