@@ -1,7 +1,6 @@
 #include "bench/common/stats.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace restkv::bench {
 
@@ -20,11 +19,6 @@ Ratio ratio_of(std::span<const double> a, std::span<const double> b) {
   const double medians =
       spread_of({a.begin(), a.end()}).median / spread_of({b.begin(), b.end()}).median;
   return {medians, spread.min, spread.max};
-}
-
-double now_ms() {
-  using namespace std::chrono;
-  return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace restkv::bench

@@ -19,6 +19,4 @@ struct Ratio {
 // REQUIRES: as many of a as of b, at least one.
 Ratio ratio_of(std::span<const double> a, std::span<const double> b);
 
-double now_ms();
-
 }  // namespace restkv::bench

@@ -4,6 +4,7 @@
 
 #include "bench/common/take_back.h"
 #include "bench/common/text.h"
+#include "core/clock.h"
 #include "engine/decode.h"
 #include "engine/prefill.h"
 

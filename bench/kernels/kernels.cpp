@@ -1,4 +1,5 @@
 #include "bench/kernels/kernels.h"
+#include "core/clock.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/common/stats.h"
+#include "core/clock.h"
 #include "core/cpu.h"
 
 namespace restkv::bench {

@@ -8,6 +8,7 @@
 #include "bench/layer/layer_model.h"
 #include "bench/layer/layer_prefill.h"
 #include "bench/layer/layer_state.h"
+#include "core/clock.h"
 #include "engine/decode.h"
 #include "engine/memory_plan.h"
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "bench/common/stats.h"
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "engine/chunks.h"
 #include "engine/panel_ops.h"

@@ -1,9 +1,9 @@
 #include "bench/patterns/head_trial.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "core/clock.h"
 #include "kernels/dispatch.h"
 #include "sparse/pattern.h"
 #include "sparse/pooled_rows.h"
@@ -13,11 +13,6 @@ namespace restkv::bench {
 namespace {
 
 using sparse::kBlock;
-
-double now_ms() {
-  using namespace std::chrono;
-  return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
-}
 
 double length(const float* a, const float* b, int64_t n) {
   double squares = 0.0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bench/common/text.h"
+#include "core/clock.h"
 #include "engine/prefill.h"
 #include "sparse/pattern.h"
 

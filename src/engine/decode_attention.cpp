@@ -35,7 +35,7 @@ Turns turns_from(const RopeTable& table, int64_t first) {
 }  // namespace
 
 bool DecodeAttention::serves(Kernels kernels) {
-  return kernels == Kernels::automatic && kernels::best_kernels().name != "ref";
+  return kernels == Kernels::automatic && kernels::has_vector_kernels();
 }
 
 Status prepare_turns(const Model& model, Compute& compute, Sequence* sequence) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/align.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -10,11 +11,6 @@ namespace {
 
 // Rows of x that are multiplied at once: enough for oneDNN's best, few enough to share out.
 constexpr int64_t kRowBlock = 128;
-
-constexpr size_t kAlign = 64;
-constexpr size_t align(size_t bytes) {
-  return (bytes + kAlign - 1) / kAlign * kAlign;
-}
 
 // Rows of weights in a panel: with its columns it stays in a core's second-level cache.
 int64_t panel_width(int64_t k) {
@@ -86,12 +82,12 @@ PanelProducts::PanelProducts(Workers& workers, size_t group_bytes)
 PanelProducts::~PanelProducts() = default;
 
 void PanelProducts::reserve(const Product& product) {
-  panel_bytes_ = std::max(panel_bytes_, align(product.panel_bytes));
-  buffer_bytes_ = std::max(buffer_bytes_, align(product.buffer_bytes));
+  panel_bytes_ = std::max(panel_bytes_, align_up(product.panel_bytes));
+  buffer_bytes_ = std::max(buffer_bytes_, align_up(product.buffer_bytes));
   const size_t n_thread = workers_.n_threads();
-  const size_t bytes = kAlign + panel_bytes_ + n_thread * buffer_bytes_;
+  const size_t bytes = kCacheLine + panel_bytes_ + n_thread * buffer_bytes_;
   void* at = workers_.memory((bytes + n_thread * sizeof(float) - 1) / (n_thread * sizeof(float)));
-  memory_ = reinterpret_cast<std::byte*>(align(reinterpret_cast<uintptr_t>(at)));
+  memory_ = static_cast<std::byte*>(align_up(at));
 }
 
 size_t PanelProducts::workspace_bytes(const HParams& hp, int n_threads) {
@@ -161,10 +157,11 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
   if (n_left > 0 && n_left < kRowBlock) {
     RESTKV_ASSIGN_OR_RETURN(panel.rest, Bf16Product::get(n_left, panel.width(), k));
   }
-  const size_t bytes = align(panel.whole->panel_bytes());
+  const size_t bytes = align_up(panel.whole->panel_bytes());
   auto& groups = product->groups;
   if (!groups.empty())
-    panel.offset = groups.back().back().offset + align(groups.back().back().whole->panel_bytes());
+    panel.offset =
+        groups.back().back().offset + align_up(groups.back().back().whole->panel_bytes());
   if (groups.empty() || panel.offset + bytes > group_bytes_) {
     groups.emplace_back();
     panel.offset = 0;
@@ -173,7 +170,7 @@ Status PanelProducts::plan_panel(Product* product, Panel panel) const {
   const size_t rows = static_cast<size_t>(panel.slice_rows() * k) * sizeof(uint16_t);
   const size_t scratch = std::max(panel.whole->scratch_bytes(), panel.rest->scratch_bytes());
   product->buffer_bytes = std::max({product->buffer_bytes, rows + k * sizeof(float),
-                                    tile_bytes(panel.width()) + align(scratch)});
+                                    tile_bytes(panel.width()) + align_up(scratch)});
   groups.back().push_back(std::move(panel));
   return {};
 }
@@ -246,7 +243,7 @@ void PanelProducts::multiply(const Product& product, const Panel& panel, int64_t
   const int64_t first = row_block * kRowBlock, n = std::min(kRowBlock, product.n_row - first);
   const Bf16Product& part = n == kRowBlock ? *panel.whole : *panel.rest;
   std::byte* scratch = buffer(thread);
-  auto* sums = reinterpret_cast<float*>(scratch + align(part.scratch_bytes()));
+  auto* sums = reinterpret_cast<float*>(scratch + align_up(part.scratch_bytes()));
   const auto* x = static_cast<const uint16_t*>(product.x->data) + first * product.k();
   if (!part.multiply(x, memory_ + panel.offset, sums, scratch)) failed_ = true;
   for (int64_t i = 0; i < n; ++i, sums += panel.width()) {

@@ -1,8 +1,8 @@
 #include "engine/reading.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "core/clock.h"
 #include "engine/chunks.h"
 #include "engine/finish_layer.h"
 #include "engine/matvec_ops.h"
@@ -15,11 +15,6 @@ namespace restkv {
 namespace {
 
 constexpr size_t kMaxHeadBytes = size_t{64} << 20;
-
-double now_ms() {
-  using namespace std::chrono;
-  return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 

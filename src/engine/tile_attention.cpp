@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "core/align.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -12,10 +13,6 @@ namespace {
 
 const kernels::PrefillAttentionKernels& best() {
   return *kernels::best_kernels().prefill_attention;
-}
-
-void* aligned(std::byte* p) {
-  return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(p) + 63) / 64 * 64);
 }
 
 using Clock = std::chrono::steady_clock;
@@ -64,7 +61,7 @@ kernels::PrefillAttention located(kernels::PrefillAttention args, int64_t first_
 }  // namespace
 
 bool TileAttention::available() {
-  return kernels::best_kernels().name != "ref";
+  return kernels::has_vector_kernels();
 }
 
 size_t TileAttention::packed_bytes(int64_t n_key, int64_t head_dim) {
@@ -115,7 +112,7 @@ void TileAttention::attend(const GraphBuild& b, const StoreHead& head, ggml_tens
         const int64_t n_unit = kernels::n_attend_units(args.queries);
         // The last query blocks see most: they go first.
         for (int64_t i; (i = task->next_unit++) < n_unit;)
-          best().attend(args, n_unit - 1 - i, aligned(scratch_[thread].data()));
+          best().attend(args, n_unit - 1 - i, align_up(scratch_[thread].data()));
       }));
   if (head.column_sums != nullptr) sum_columns(b, head, task, queries);
 }
@@ -134,7 +131,7 @@ void TileAttention::sum_columns(const GraphBuild& b, const StoreHead& head,
                       args.lse = lse_.data();
                       const int64_t n_unit = kernels::n_attend_units(args.queries);
                       for (int64_t i; (i = task->next_row++) < n_unit;)
-                        best().log_sum_exp(args, n_unit - 1 - i, aligned(scratch_[thread].data()));
+                        best().log_sum_exp(args, n_unit - 1 - i, align_up(scratch_[thread].data()));
                     }));
   }
   double* sums = head.column_sums;
@@ -147,7 +144,7 @@ void TileAttention::sum_columns(const GraphBuild& b, const StoreHead& head,
                     args.queries.data = static_cast<const float*>(queries->data);
                     const int64_t n_unit = kernels::n_column_units(args.queries);
                     for (int64_t i; (i = task->next_column++) < n_unit;)
-                      best().column_sums(args, i, aligned(scratch_[thread].data()));
+                      best().column_sums(args, i, align_up(scratch_[thread].data()));
                     const int64_t ns = task->columns.leave(n_thread);
                     if (ns > 0) column_ms_ += static_cast<double>(ns) * 1e-6;
                   }));

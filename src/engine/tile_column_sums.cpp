@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/align.h"
 #include "engine/tile_attention.h"
 #include "kernels/dispatch.h"
 
@@ -18,10 +19,8 @@ const kernels::PrefillAttentionKernels& best() {
 
 class Memory {
  public:
-  explicit Memory(size_t n_byte) : bytes_(n_byte + 63) {}
-  void* aligned() {
-    return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(bytes_.data()) + 63) / 64 * 64);
-  }
+  explicit Memory(size_t n_byte) : bytes_(n_byte + kCacheLine - 1) {}
+  void* aligned() { return align_up(bytes_.data()); }
 
  private:
   std::vector<std::byte> bytes_;

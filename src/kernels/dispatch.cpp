@@ -65,4 +65,8 @@ const KernelSet& best_kernels() {
   return supported_kernels().back();
 }
 
+bool has_vector_kernels() {
+  return supported_kernels().size() > 1;
+}
+
 }  // namespace restkv::kernels

@@ -33,4 +33,7 @@ std::span<const KernelSet> supported_kernels();
 // The fastest of them. Thread safe.
 const KernelSet& best_kernels();
 
+// Whether that is more than plain loops, which ggml's own kernels outdo.
+bool has_vector_kernels();
+
 }  // namespace restkv::kernels

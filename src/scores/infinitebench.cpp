@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "scores/find_task.h"
+
 namespace restkv {
 namespace {
 
@@ -30,12 +32,7 @@ std::span<const InfiniteBenchTask> infinitebench_tasks() {
 }
 
 Result<const InfiniteBenchTask*> find_infinitebench_task(std::string_view name) {
-  std::string list;
-  for (const InfiniteBenchTask& task : kTasks) {
-    if (task.name == name) return &task;
-    list += (list.empty() ? "" : ", ") + std::string(task.name);
-  }
-  return Status::usage("the task is \"" + std::string(name) + "\", InfiniteBench has " + list);
+  return find_task(infinitebench_tasks(), name, "InfiniteBench");
 }
 
 }  // namespace restkv

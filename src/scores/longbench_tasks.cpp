@@ -1,6 +1,7 @@
 // The data sets. A new one is one line.
 #include <algorithm>
 
+#include "scores/find_task.h"
 #include "scores/longbench.h"
 
 namespace restkv {
@@ -38,12 +39,7 @@ std::span<const LongBenchTask> longbench_tasks() {
 }
 
 Result<const LongBenchTask*> find_longbench_task(std::string_view name) {
-  std::string list;
-  for (const LongBenchTask& task : kTasks) {
-    if (task.name == name) return &task;
-    list += (list.empty() ? "" : ", ") + std::string(task.name);
-  }
-  return Status::usage("the task is \"" + std::string(name) + "\", LongBench has " + list);
+  return find_task(longbench_tasks(), name, "LongBench");
 }
 
 std::vector<std::string_view> longbench_categories() {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "scores/find_task.h"
 #include "scores/rounding.h"
 #include "scores/text.h"
 
@@ -53,12 +54,7 @@ std::span<const RulerTask> ruler_tasks() {
 }
 
 Result<const RulerTask*> find_ruler_task(std::string_view name) {
-  std::string list;
-  for (const RulerTask& task : kTasks) {
-    if (task.name == name) return &task;
-    list += (list.empty() ? "" : ", ") + std::string(task.name);
-  }
-  return Status::usage("the task is \"" + std::string(name) + "\", RULER has " + list);
+  return find_task(ruler_tasks(), name, "RULER");
 }
 
 std::string ruler_clean(std::string_view prediction) {

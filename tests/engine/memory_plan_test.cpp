@@ -8,19 +8,9 @@ namespace restkv {
 namespace {
 
 using test::cache_config;
+using test::scheduled;
 
-struct Case {
-  std::string name;
-  CacheConfig config;
-};
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.name;
-}
-
-CacheConfig scheduled(CacheConfig config, Schedule schedule) {
-  config.schedule = schedule;
-  return config;
-}
+using Case = test::NamedConfig;
 
 std::vector<Case> cases() {
   constexpr Schedule kTurn{Schedule::Kind::turn}, kDecode{Schedule::Kind::decode, 16};

@@ -25,6 +25,15 @@ CacheConfig cache_config(const std::string& policy, int64_t budget, Granularity 
   return config;
 }
 
+CacheConfig scheduled(CacheConfig config, Schedule schedule) {
+  config.schedule = schedule;
+  return config;
+}
+
+void PrintTo(const NamedConfig& named, std::ostream* out) {
+  *out << named.name;
+}
+
 Talk::Talk(const CacheConfig& config, std::shared_ptr<const Model> m)
     : model(std::move(m)), compute(make_compute()) {
   auto created = Session::create(*model, *compute, config);

@@ -22,6 +22,15 @@ std::unique_ptr<Compute> make_compute(const std::atomic<bool>* cancel = nullptr,
 CacheConfig cache_config(const std::string& policy, int64_t budget,
                          Granularity granularity = Granularity::kv_head);
 
+CacheConfig scheduled(CacheConfig config, Schedule schedule);
+
+// A parameter of tests, printed by its name.
+struct NamedConfig {
+  std::string name;
+  CacheConfig config;
+};
+void PrintTo(const NamedConfig& named, std::ostream* out);
+
 // A session and what it needs; a failed call is a failed test.
 class Talk {
  public:

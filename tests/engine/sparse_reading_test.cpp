@@ -13,20 +13,10 @@ namespace {
 
 using test::cache_config;
 using test::random_tokens;
+using test::scheduled;
 using Kind = PrefillAttention::Kind;
 
-struct Case {
-  std::string name;
-  CacheConfig config;
-};
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.name;
-}
-
-CacheConfig scheduled(CacheConfig config, Schedule schedule) {
-  config.schedule = schedule;
-  return config;
-}
+using Case = test::NamedConfig;
 
 CacheConfig with_keys(CacheConfig config, KeyPositions positions) {
   config.positions = positions;
