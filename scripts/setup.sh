@@ -109,6 +109,26 @@ is_installed() {
   return 1
 }
 
+# ggml's AMX kernels crash as compiled by GCC before 12.4 and 13.3: its _tile_loadconfig() does not say
+# that it reads 64 bytes, so that most of the configuration is never stored (GCC bug 114098).
+compiler_flags() {
+  local version
+  version=$("${CXX:-c++}" -dumpfullversion 2>/dev/null) || return 0
+  "${CXX:-c++}" --version | grep -q 'Free Software Foundation' || return 0
+  case $version in
+    11.* | 12.[0-3].* | 13.[0-2].*) echo "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16" ;;
+  esac
+}
+
+# build_llama COMMAND...: the command, with what ggml's build is told.
+build_llama() {
+  local off=(-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF) flags=''
+  [[ $(uname -m) != x86_64 ]] || flags=$(compiler_flags)
+  # The flags are one value with blanks, which CMAKE_ARGS would split: CMake takes them from here.
+  CMAKE_ARGS="${off[*]}" CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) \
+    CFLAGS="${CFLAGS:-} $flags" CXXFLAGS="${CXXFLAGS:-} $flags" run_logged "$deps/llama.log" "$@"
+}
+
 setup_python_packages() {
   local skip='^$' requirement llama='' others=()
   if has_own_llama; then
@@ -129,8 +149,8 @@ setup_python_packages() {
   fi
   if [[ -n $llama ]]; then
     say "building ggml and libllama ($llama), about 6 minutes, once; log: .deps/llama.log"
-    export CMAKE_ARGS="-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF"
-    CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) run_logged "$deps/llama.log" "${pip[@]}" --verbose "$llama"
+    # pip's cache may hold a build for another CPU, or by another compiler.
+    build_llama "${pip[@]}" --no-cache-dir --verbose "$llama"
   fi
 }
 
