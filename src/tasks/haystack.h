@@ -31,7 +31,7 @@ class Haystack {
 
  private:
   struct Word {
-    uint32_t begin = 0, size = 0;  // bytes of text_
+    size_t begin = 0, size = 0;  // bytes of text_
     bool ends_sentence = false;
   };
   std::string source_, text_;

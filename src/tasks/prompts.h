@@ -2,8 +2,9 @@
 // is built in was worded for this project and gives other scores than the published prompts.
 //
 // The file is one JSON object. A member that is an object is a task's: {"template", "answer_prefix"
-// (may be missing)}; a member that is a string is a text by its name ("needle", "noise" ...). Other
-// members of a task are not read: limits are the tables'. Places are written {name}.
+// (may be missing)}; a member that is a string is a text by its name ("needle", "noise" ...) and
+// replaces the built-in one. The needle test's file has one "template" and its texts side by side.
+// Other members are not read: limits are the tables'. Places are written {name}.
 #pragma once
 
 #include <initializer_list>
@@ -37,8 +38,8 @@ class Prompts {
   // A task's template, by the name that its benchmark's file has ("niah", "variable_tracking",
   // "narrativeqa" ...). The needle test's only one is "niah". Error: model (the file has none).
   Result<PromptTemplate> find(std::string_view task) const;
-  // A text beside the templates. Error: model (the file has none).
-  Result<std::string> text(std::string_view name) const;
+  // A text beside the templates. REQUIRES: it is one of built_in_texts().
+  const std::string& text(std::string_view name) const;
 
  private:
   std::string source_;

@@ -14,7 +14,8 @@ struct WordLists {
   std::string source;  // the folder
 };
 
-// From nouns.txt, adjectives.txt and verbs.txt of a folder, a word a line, in the files' order;
+// From nouns.txt, adjectives.txt and verbs.txt of a folder, a word a line (lines of several
+// words are left out), in the files' order;
 // from WordNet's index files where the folder has those instead (index.noun ...): of these the
 // plain lower-case words that its tagged texts use. An empty path: WordNet as a package of the
 // system has brought it, or an error that says which. Errors: usage (no path and no package), model
