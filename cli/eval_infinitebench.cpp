@@ -6,6 +6,7 @@
 #include "cli/eval_run.h"
 #include "cli/eval_texts.h"
 #include "cli/runtime.h"
+#include "cli/sample_score.h"
 #include "tasks/infinitebench_samples.h"
 
 namespace restkv::cli {
@@ -67,7 +68,8 @@ Result<int> run(const InfiniteBenchFlags& flags) {
                                                        {"restkv", InfiniteBenchPreset::restkv}}));
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::infinitebench));
   return run_eval(flags.eval, std::move(evaluation),
-                  {.benchmark = Benchmark::infinitebench,
+                  {.name = benchmark_name(Benchmark::infinitebench),
+                   .measure = score_texts(Benchmark::infinitebench),
                    .preset = flags.preset,
                    .data = {{"folder", name_or_null(flags.data)}},
                    .make_cells = [&](const SampleContext& context) {

@@ -6,6 +6,7 @@
 #include "cli/eval_run.h"
 #include "cli/eval_texts.h"
 #include "cli/runtime.h"
+#include "cli/sample_score.h"
 #include "tasks/longbench_samples.h"
 
 namespace restkv::cli {
@@ -50,7 +51,8 @@ Result<int> run(const LongBenchFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::longbench));
   return run_eval(
       flags.eval, std::move(evaluation),
-      {.benchmark = Benchmark::longbench,
+      {.name = benchmark_name(Benchmark::longbench),
+       .measure = score_texts(Benchmark::longbench),
        .preset = "",
        .data = {{"folder", name_or_null(flags.data)}, {"e_form", flags.e_form}},
        .make_cells = [&](const SampleContext&) { return make_cells(flags, tasks, common); }});

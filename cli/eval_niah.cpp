@@ -6,6 +6,7 @@
 #include "cli/eval_run.h"
 #include "cli/eval_texts.h"
 #include "cli/runtime.h"
+#include "cli/sample_score.h"
 #include "tasks/niah_samples.h"
 
 namespace restkv::cli {
@@ -40,7 +41,8 @@ Result<int> run(const NiahFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::niah));
   RESTKV_ASSIGN_OR_RETURN(common.haystack, load_haystack(flags.texts));
   return run_eval(flags.eval, std::move(evaluation),
-                  {.benchmark = Benchmark::niah,
+                  {.name = benchmark_name(Benchmark::niah),
+                   .measure = score_texts(Benchmark::niah),
                    .preset = "",
                    .data = describe_texts(flags.texts, common.haystack.get(), nullptr),
                    .make_cells = [&](const SampleContext& context) {

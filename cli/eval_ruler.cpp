@@ -6,6 +6,7 @@
 #include "cli/eval_run.h"
 #include "cli/eval_texts.h"
 #include "cli/runtime.h"
+#include "cli/sample_score.h"
 #include "tasks/ruler_samples.h"
 
 namespace restkv::cli {
@@ -73,7 +74,8 @@ Result<int> run(const RulerFlags& flags) {
   data["squad"] = name_or_null(flags.squad);
   data["hotpot"] = name_or_null(flags.hotpot);
   return run_eval(flags.eval, std::move(evaluation),
-                  {.benchmark = Benchmark::ruler,
+                  {.name = benchmark_name(Benchmark::ruler),
+                   .measure = score_texts(Benchmark::ruler),
                    .preset = flags.preset,
                    .data = data,
                    .make_cells = [&](const SampleContext& context) {

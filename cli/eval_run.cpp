@@ -6,7 +6,6 @@
 #include <iostream>
 
 #include "cli/runtime.h"
-#include "cli/sample_score.h"
 #include "cli/version.h"
 #include "eval/summary.h"
 #include "sparse/pattern.h"
@@ -181,11 +180,8 @@ Status prepare(const EvalFlags& flags, const EvalBenchmark& benchmark, const Mod
 
 Result<int> run_eval(const EvalFlags& flags, Evaluation evaluation,
                      const EvalBenchmark& benchmark) {
-  evaluation.benchmark = benchmark_name(benchmark.benchmark);
-  evaluation.score = [which = benchmark.benchmark](const std::string& task, const Sample& sample,
-                                                   const std::string& prediction) {
-    return score_sample(which, task, sample, prediction);
-  };
+  evaluation.benchmark = benchmark.name;
+  evaluation.measure = benchmark.measure;
   RESTKV_RETURN_IF_ERROR(check_writable(flags.out));
   ProgressLine progress;
   const std::string path = model_path(flags.model);

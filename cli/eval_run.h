@@ -25,7 +25,8 @@ struct SampleContext {
 
 // What one benchmark says.
 struct EvalBenchmark {
-  Benchmark benchmark;
+  std::string name;
+  Measure measure;
   std::string preset;           // "" where there is none
   nlohmann::ordered_json data;  // where samples come from, for result lines
   // The cells, in the order in which they are run. Errors: as the factories'.

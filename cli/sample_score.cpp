@@ -84,4 +84,11 @@ Result<SampleScore> score_sample(Benchmark benchmark, const std::string& task, c
   return Status::usage("there is no such benchmark");
 }
 
+Measure score_texts(Benchmark benchmark) {
+  return generate_and_score(
+      [benchmark](const std::string& task, const Sample& sample, const std::string& prediction) {
+        return score_sample(benchmark, task, sample, prediction);
+      });
+}
+
 }  // namespace restkv::cli

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/score_task.h"
-#include "eval/result_line.h"
+#include "eval/measure.h"
 #include "tasks/sample.h"
 
 namespace restkv::cli {
@@ -16,5 +16,8 @@ namespace restkv::cli {
 // Errors: usage (an unknown task), model (a sample without its answers).
 Result<SampleScore> score_sample(Benchmark benchmark, const std::string& task, const Sample& sample,
                                  const std::string& prediction);
+
+// Answers, scored so.
+Measure score_texts(Benchmark benchmark);
 
 }  // namespace restkv::cli

@@ -4,10 +4,10 @@
 #include <fstream>
 
 #include "core/clock.h"
-#include "eval/answers.h"
 #include "eval/crew.h"
 #include "eval/result_file.h"
 #include "eval/sample_run.h"
+#include "eval/variant_reading.h"
 
 namespace restkv {
 namespace {
@@ -144,12 +144,12 @@ Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation) {
 
 Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
                          int n_new, int n_process) {
-  MemoryPlan plan = plan_answers(hparams,
-                                 {.n_token = n_token,
-                                  .kernels = evaluation.engine.kernels,
-                                  .n_threads = evaluation.n_thread_each,
-                                  .attention = evaluation.attention},
-                                 n_new, evaluation.variants);
+  MemoryPlan plan = plan_variants(hparams,
+                                  {.n_token = n_token,
+                                   .kernels = evaluation.engine.kernels,
+                                   .n_threads = evaluation.n_thread_each,
+                                   .attention = evaluation.attention},
+                                  n_new, evaluation.variants);
   plan.kv_peak_bytes *= n_process;
   plan.hidden_bytes *= n_process;
   plan.work_bytes *= n_process;

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/prefill.h"
+#include "eval/measure.h"
 #include "eval/prompt.h"
 #include "eval/result_line.h"
 #include "eval/variants.h"
@@ -51,9 +52,7 @@ struct Evaluation {
   PrefillAttention attention;
   EngineOptions engine;
   nlohmann::ordered_json config;  // the "config" of every line
-  std::function<Result<SampleScore>(const std::string& task, const Sample& sample,
-                                    const std::string& prediction)>
-      score;
+  Measure measure;
 
   std::string out;        // result file; times go to <out>.times.jsonl
   int n_process = 1;      // --jobs

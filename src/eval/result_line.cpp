@@ -11,8 +11,7 @@ std::string dump(const ordered_json& document) {
   return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-ordered_json describe_cache(const Variant& variant, const VariantAnswer& answer,
-                            size_t full_bytes) {
+ordered_json describe_cache(const Variant& variant, const VariantCache& cache, size_t full_bytes) {
   constexpr const char* kLayer[] = {"uniform", "pyramid", "table"};
   constexpr const char* kHead[] = {"uniform", "ada", "table"};
   const CachePlan& plan = *variant.plan;
@@ -24,9 +23,9 @@ ordered_json describe_cache(const Variant& variant, const VariantAnswer& answer,
                   {"granularity", per_query ? "query-head" : "kv-head"},
                   {"kernel", nullptr},
                   {"type", storage_name(plan.config.type)},
-                  {"entries", answer.n_entry},
-                  {"over_budget", answer.over_budget},
-                  {"bytes", answer.kv_bytes},
+                  {"entries", cache.n_entry},
+                  {"over_budget", cache.over_budget},
+                  {"bytes", cache.kv_bytes},
                   {"full_bytes", full_bytes}};
   if (plan.traits.keeps_all) kv["budget"] = nullptr;
   if (plan.traits.pools) kv["kernel"] = plan.config.policy.kernel;
@@ -74,7 +73,7 @@ std::string result_line(const LineInput& input) {
                     {"number", place.number},
                     {"variant", input.variant.name},
                     {"batch", input.n_batch},
-                    {"kv", describe_cache(input.variant, input.answer, input.full_bytes)},
+                    {"kv", describe_cache(input.variant, input.cache, input.full_bytes)},
                     {"prompt_tokens", input.prompt.tokens.size()},
                     {"truncated_tokens", input.prompt.n_truncated},
                     {"new_tokens", input.answer.n_new},

@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "eval/answers.h"
+#include "eval/measure.h"
 #include "eval/prompt.h"
 #include "eval/variants.h"
 #include "restkv/status.h"
@@ -28,11 +28,6 @@ struct SamplePlace {
   std::string key() const;
 };
 
-struct SampleScore {
-  std::optional<double> value;  // 0..1; none: the published metric ends with an exception
-  nlohmann::ordered_json others = nlohmann::ordered_json::object();  // other forms, by name
-};
-
 // A line that has been read again.
 struct StoredLine {
   nlohmann::ordered_json record;
@@ -47,6 +42,7 @@ struct LineInput {
   const Prompt& prompt;
   const Variant& variant;
   const VariantAnswer& answer;
+  const VariantCache& cache;
   const SampleScore& score;
   int64_t n_batch = 0;
   size_t full_bytes = 0;  // an f16 cache of every token

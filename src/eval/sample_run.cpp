@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "eval/answers.h"
+#include "eval/measure.h"
 
 namespace restkv {
 namespace {
@@ -21,12 +21,12 @@ Status at(const EvalCell& cell, const std::string& sample, const Status& status)
 }
 
 std::string times_line(const SamplePlace& place, const Prompt& prompt,
-                       std::span<const Variant> variants, const Answers& answers) {
+                       std::span<const Variant> variants, const Measured& measured) {
   ordered_json eviction = ordered_json::object();
   int64_t n_new = 0;
   for (size_t v = 0; v < variants.size(); ++v) {
-    eviction[variants[v].name] = answers.of[v].eviction_ms;
-    n_new += answers.of[v].n_new;
+    eviction[variants[v].name] = measured.caches[v].eviction_ms;
+    n_new += measured.answers[v].n_new;
   }
   ordered_json line{{"benchmark", place.benchmark},
                     {"task", place.task},
@@ -34,10 +34,10 @@ std::string times_line(const SamplePlace& place, const Prompt& prompt,
                     {"sample", place.sample},
                     {"batch", variants.size()},
                     {"prompt_tokens", prompt.tokens.size()},
-                    {"prefill_ms", answers.prefill_ms},
+                    {"prefill_ms", measured.prefill_ms},
                     {"eviction_ms", eviction},
-                    {"decode_ms", answers.decode_ms},
-                    {"decode_steps", answers.n_step},
+                    {"decode_ms", measured.decode_ms},
+                    {"decode_steps", measured.n_step},
                     {"new_tokens", n_new}};
   if (place.length) line["length"] = *place.length;
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
@@ -92,24 +92,20 @@ Result<SampleLines> SampleRunner::answer(const SamplePlace& place, const Sample&
   RESTKV_ASSIGN_OR_RETURN(const Prompt prompt, make_prompt(text_, sample, evaluation_.prompt));
   RESTKV_RETURN_IF_ERROR(check_eval_memory(
       model_.hparams(), evaluation_, static_cast<int64_t>(prompt.tokens.size()), sample.n_new, 1));
-  AnswersRequest request{.prompt = prompt.tokens,
-                         .variants = variants,
-                         .n_new = sample.n_new,
-                         .stop_at_newline = sample.stop_at_newline,
-                         .attention = evaluation_.attention};
-  if (on_reading_) request.on_progress = [&](const PrefillProgress& p) { on_reading_(p.fraction); };
-  RESTKV_ASSIGN_OR_RETURN(const Answers answers, answer_all(model_, compute_, request));
-  SampleLines lines{.results = {}, .times = times_line(place, prompt, variants, answers)};
+  VariantRequest reading{
+      .prompt = prompt.tokens, .variants = variants, .attention = evaluation_.attention};
+  if (on_reading_) reading.on_progress = [&](const PrefillProgress& p) { on_reading_(p.fraction); };
+  RESTKV_ASSIGN_OR_RETURN(const Measured measured,
+                          evaluation_.measure({model_, compute_, place.task, sample, reading}));
+  SampleLines lines{.results = {}, .times = times_line(place, prompt, variants, measured)};
   for (size_t v = 0; v < variants.size(); ++v) {
-    const VariantAnswer& answer = answers.of[v];
-    RESTKV_ASSIGN_OR_RETURN(const SampleScore score,
-                            evaluation_.score(place.task, sample, answer.text));
     lines.results += result_line({.place = place,
                                   .sample = sample,
                                   .prompt = prompt,
                                   .variant = variants[v],
-                                  .answer = answer,
-                                  .score = score,
+                                  .answer = measured.answers[v],
+                                  .cache = measured.caches[v],
+                                  .score = measured.scores[v],
                                   .n_batch = static_cast<int64_t>(variants.size()),
                                   .full_bytes = full_bytes(prompt.tokens.size()),
                                   .config = evaluation_.config}) +

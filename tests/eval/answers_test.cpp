@@ -30,9 +30,10 @@ std::vector<Variant> variants(const std::vector<std::string>& policies,
 Answers answer(const std::vector<int32_t>& prompt, const std::vector<Variant>& of, int n_new,
                bool stop_at_newline = false) {
   const auto compute = make_compute();
-  auto answers = answer_all(
-      *tiny_model(), *compute,
-      {.prompt = prompt, .variants = of, .n_new = n_new, .stop_at_newline = stop_at_newline});
+  auto answers = answer_all(*tiny_model(), *compute,
+                            {.reading = {.prompt = prompt, .variants = of},
+                             .n_new = n_new,
+                             .stop_at_newline = stop_at_newline});
   EXPECT_TRUE(answers.ok()) << answers.status().message();
   return answers.ok() ? std::move(*answers) : Answers{};
 }
@@ -65,8 +66,8 @@ TEST(Answers, EachIsWhatItsVariantGivesAlone) {
   for (size_t v = 0; v < of.size(); ++v) {
     const Answers alone = answer(prompt, {of[v]}, 24);
     EXPECT_EQ(together.of[v].text, alone.of[0].text) << of[v].name;
-    EXPECT_EQ(together.of[v].kv_bytes, alone.of[0].kv_bytes);
-    EXPECT_EQ(together.of[v].n_entry, alone.of[0].n_entry);
+    EXPECT_EQ(together.caches[v].kv_bytes, alone.caches[0].kv_bytes);
+    EXPECT_EQ(together.caches[v].n_entry, alone.caches[0].n_entry);
     if (together.of[v].text.find("\xEF\xBF\xBD") == std::string::npos)
       EXPECT_EQ(together.of[v].text, plain_answer(prompt, of[v], 24)) << of[v].name;
   }
@@ -87,9 +88,9 @@ TEST(Answers, BudgetsShowInTheCache) {
   const auto of = variants({"full", "rest-kv"}, {64});
   const Answers answers = answer(random_tokens(300, 5), of, 4);
   const HParams& hp = tiny_model()->hparams();
-  EXPECT_EQ(answers.of[0].n_entry, int64_t{300} * hp.n_layer * hp.n_head_kv);
-  EXPECT_EQ(answers.of[1].n_entry, int64_t{64} * hp.n_layer * hp.n_head_kv);
-  EXPECT_EQ(answers.of[1].over_budget, 0);
+  EXPECT_EQ(answers.caches[0].n_entry, int64_t{300} * hp.n_layer * hp.n_head_kv);
+  EXPECT_EQ(answers.caches[1].n_entry, int64_t{64} * hp.n_layer * hp.n_head_kv);
+  EXPECT_EQ(answers.caches[1].over_budget, 0);
 }
 
 TEST(Answers, EndsAtTheLimit) {
@@ -115,9 +116,9 @@ TEST(Answers, MemoryGrowsWithVariantsAndAnswers) {
   const HParams& hp = tiny_model()->hparams();
   const auto one = variants({"full"}, {32}), two = variants({"full", "snapkv"}, {32});
   const PlannedReading reading{.n_token = 1000};
-  const size_t least = plan_answers(hp, reading, 10, one).total_bytes();
-  EXPECT_GT(plan_answers(hp, reading, 10, two).total_bytes(), least);
-  EXPECT_GT(plan_answers(hp, reading, 100, one).total_bytes(), least);
+  const size_t least = plan_variants(hp, reading, 10, one).total_bytes();
+  EXPECT_GT(plan_variants(hp, reading, 10, two).total_bytes(), least);
+  EXPECT_GT(plan_variants(hp, reading, 100, one).total_bytes(), least);
 }
 
 }  // namespace

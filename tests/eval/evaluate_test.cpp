@@ -53,12 +53,13 @@ class EvaluateTest : public testing::Test {
     e.engine = {.n_threads = 1, .kernels = Kernels::ggml};
     e.prompt.n_ctx_train = 512;
     e.config = made_config();
-    e.score = [](const std::string&, const Sample&, const std::string& prediction) {
-      SampleScore score;
-      score.value = prediction.find('a') == std::string::npos ? 0 : 1;
-      score.others["length"] = prediction.size();
-      return Result<SampleScore>(score);
-    };
+    e.measure =
+        generate_and_score([](const std::string&, const Sample&, const std::string& prediction) {
+          SampleScore score;
+          score.value = prediction.find('a') == std::string::npos ? 0 : 1;
+          score.others["length"] = prediction.size();
+          return Result<SampleScore>(score);
+        });
     e.out = out_.path();
     return e;
   }
@@ -157,9 +158,7 @@ TEST_F(EvaluateTest, ShardsMergeToTheWhole) {
 
 TEST_F(EvaluateTest, ErrorsNameTheSample) {
   Evaluation e = evaluation(2, {"full"});
-  e.score = [](const std::string&, const Sample&, const std::string&) -> Result<SampleScore> {
-    return Status::model("no answers");
-  };
+  e.measure = [](const MeasureInput&) -> Result<Measured> { return Status::model("no answers"); };
   const auto outcome = evaluate(*test::tiny_model(), e);
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.status().message(), "vt 128, sample s0: no answers");
