@@ -21,6 +21,13 @@ struct Cell {
   int64_t repeat = 0;
 };
 
+// The last character of a text that may have been cut within it.
+void drop_cut_character(std::string* text) {
+  while (!text->empty() && (text->back() & 0xc0) == 0x80)
+    text->pop_back();
+  if (!text->empty() && (text->back() & 0x80) != 0) text->pop_back();
+}
+
 class NiahGrid : public SampleSource {
  public:
   static Result<std::unique_ptr<SampleSource>> create(const NiahSamples& options);
@@ -87,14 +94,11 @@ Result<std::vector<int32_t>> NiahGrid::haystack_tokens(int64_t n, int64_t start)
   const std::string_view rest = std::string_view(text).substr(start == 0 ? 0 : begin);
   std::string piece;
   // What is encoded is as long as it must be: a haystack may be far longer.
-  for (int64_t n_byte = n * kBytesAToken;; n_byte *= 2) {
-    piece = rest;
-    while (static_cast<int64_t>(piece.size()) < n_byte)
-      piece += text;
-    size_t cut = static_cast<size_t>(n_byte);
-    while (cut < piece.size() && (piece[cut] & 0xc0) == 0x80)
-      ++cut;  // never within a character
-    piece.resize(std::min(cut, piece.size()));
+  for (size_t n_byte = static_cast<size_t>(n * kBytesAToken);; n_byte *= 2) {
+    piece = rest.substr(0, n_byte);
+    while (piece.size() < n_byte)
+      piece.append(text, 0, n_byte - piece.size());
+    drop_cut_character(&piece);
     RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokens_.encode(piece, false));
     if (static_cast<int64_t>(ids.size()) > n) return ids;
   }

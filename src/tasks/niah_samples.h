@@ -16,15 +16,15 @@ namespace restkv {
 inline constexpr int kNiahNewTokens = 30;
 
 struct NiahSamples {
-  std::vector<int64_t> lengths;  // tokens; empty: niah_reference_lengths()
-  std::vector<int> depths;       // percent; empty: niah_reference_depths()
+  std::vector<int64_t> lengths = {};  // tokens; empty: niah_reference_lengths()
+  std::vector<int> depths = {};       // percent; empty: niah_reference_depths()
   // Samples a cell: the first has the text from its beginning as the reference has it, the others
   // from a sentence that the seed draws.
   int64_t n_repeat = 1;
   uint64_t seed = 42;
-  TextTokens tokens;
-  std::shared_ptr<const Prompts> prompts;    // null: built in
-  std::shared_ptr<const Haystack> haystack;  // null: what a package has brought
+  TextTokens tokens = {};
+  std::shared_ptr<const Prompts> prompts = {};    // null: built in
+  std::shared_ptr<const Haystack> haystack = {};  // null: what a package has brought
 };
 
 std::vector<int64_t> niah_reference_lengths();  // 1000, 1200 .. 32000

@@ -26,7 +26,7 @@ TEST(Niah, TheReferencesGrid) {
 
 TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
   const NiahSamples options = options_of({1000, 4000}, {0, 33, 67, 100});
-  const auto source = *niah_samples(options);
+  const auto source = opened(niah_samples(options));
   ASSERT_EQ(source->size(), 8);
   for (int64_t i = 0; i < source->size(); ++i) {
     const Sample sample = *source->sample(i);
@@ -43,9 +43,15 @@ TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
         static_cast<int64_t>(options.tokens.encode(context.substr(0, at), false)->size());
     EXPECT_LE(n_before, (length - 200) * depth / 100);
     EXPECT_GE(n_before, (length - 200) * depth / 100 - 200);
-    if (depth > 0 && depth < 100) EXPECT_EQ(context[at - 1], '.');
-    if (depth == 0) EXPECT_EQ(at, 0u);
-    if (depth == 100) EXPECT_EQ(at + needle.size(), context.size());
+    if (depth > 0 && depth < 100) {
+      EXPECT_EQ(context[at - 1], '.');
+    }
+    if (depth == 0) {
+      EXPECT_EQ(at, 0u);
+    }
+    if (depth == 100) {
+      EXPECT_EQ(at + needle.size(), context.size());
+    }
     EXPECT_TRUE(sample.stop_at_newline);
     EXPECT_EQ(sample.n_new, 30);
     EXPECT_TRUE(needle.find(sample.fields["expected_answer"]) != std::string::npos);
@@ -55,7 +61,7 @@ TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
 TEST(Niah, RepeatsReadOtherParts) {
   NiahSamples options = options_of({1000}, {50});
   options.n_repeat = 3;
-  const auto source = *niah_samples(options);
+  const auto source = opened(niah_samples(options));
   ASSERT_EQ(source->size(), 3);
   EXPECT_NE(source->sample(0)->prompt, source->sample(1)->prompt);
   EXPECT_NE(source->sample(2)->prompt, source->sample(1)->prompt);

@@ -122,7 +122,7 @@ TEST_F(OfficialRecords, TheOlderFormHasThePrefixInside) {
   fs::copy_file(path("ruler/niah_multikey_3_4096.published.jsonl"),
                 fs::path(folder.path()) / "4096/niah_multikey_3.jsonl");
   const auto source =
-      *ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()});
+      opened(ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()}));
   EXPECT_EQ(source->size(), 12);
   EXPECT_TRUE(source->sample(3)->prompt.ends_with("mentioned in the provided text is"));
   EXPECT_EQ(source->sample(3)->answer_prefix, "");

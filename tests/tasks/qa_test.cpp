@@ -104,7 +104,7 @@ TEST(RulerQa, TheAnswerIsAmongTheDocuments) {
   const TemporaryFolder folder;
   RulerSamples options = options_of("qa_1", 2048);
   options.squad = folder.write("squad.json", made_up_squad(60).dump());
-  const auto source = *ruler_samples(options);
+  const auto source = opened(ruler_samples(options));
   for (int64_t i = 0; i < 3; ++i) {
     const Sample sample = *source->sample(i);
     const std::string name = "Ants" + std::to_string(i);

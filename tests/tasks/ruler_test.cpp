@@ -23,9 +23,7 @@ RulerSamples options_of(const std::string& task, int64_t length) {
 }
 
 std::unique_ptr<SampleSource> source_of(const RulerSamples& options) {
-  auto source = ruler_samples(options);
-  EXPECT_TRUE(source.ok()) << source.status().message();
-  return source.ok() ? std::move(*source) : nullptr;
+  return opened(ruler_samples(options));
 }
 
 Sample sample_of(const RulerSamples& options, int64_t i) {
