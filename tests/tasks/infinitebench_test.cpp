@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "scores/infinitebench.h"
 #include "tests/tasks/inputs.h"
@@ -13,7 +14,7 @@
 namespace restkv {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 InfiniteBenchSamples options_of(const std::string& task, int64_t length = 4096) {
   return {.task = task, .length = length, .n = 10, .tokens = ToyTokens::tokens()};

@@ -42,7 +42,7 @@ TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
     const auto n_before =
         static_cast<int64_t>(options.tokens.encode(context.substr(0, at), false)->size());
     EXPECT_LE(n_before, (length - 200) * depth / 100);
-    EXPECT_GE(n_before, (length - 200) * depth / 100 - 200);
+    EXPECT_GE(n_before, (length - 200) * depth / 100 - 600);
     if (depth > 0 && depth < 100) {
       EXPECT_EQ(context[at - 1], '.');
     }
@@ -54,7 +54,8 @@ TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
     }
     EXPECT_TRUE(sample.stop_at_newline);
     EXPECT_EQ(sample.n_new, 30);
-    EXPECT_TRUE(needle.find(sample.fields["expected_answer"]) != std::string::npos);
+    EXPECT_TRUE(needle.find(sample.fields["expected_answer"].get<std::string>()) !=
+                std::string::npos);
   }
 }
 

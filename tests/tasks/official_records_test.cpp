@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <regex>
+#include <sstream>
 
 #include "scores/infinitebench.h"
 #include "scores/longbench.h"
@@ -58,11 +59,11 @@ std::string frame_of(const std::string& task, const Sample& sample, const std::s
                               "for KEYS mentioned");
   }
   for (const std::string& line : lines) {
-    if (line == noise || line.starts_with("VAR ")) continue;
+    if ((!line.empty() && noise.starts_with(line)) || line.starts_with("VAR ")) continue;
     if (task == "cwe" && line.starts_with("1. ")) {
       frame += "LIST\n";
     } else if (task == "fwe" && line.size() > 300) {
-      frame += line.substr(0, line.find("...")) + "LIST\n";
+      frame += line.substr(0, line.find("words. ")) + "LIST\n";
     } else {
       frame += line + "\n";
     }
