@@ -32,8 +32,8 @@ std::vector<int> niah_reference_depths();       // 0 11 22 33 44 56 67 78 89 100
 
 // Lengths outermost, then depths, then repeats. Fields of a sample: "needle", "expected_answer",
 // "length", "depth", "repeat", "n_token" (the whole prompt). Every answer ends before a newline.
-// Errors: usage (a depth outside 0..100, a length that the needle does not fit in), model
-// (prompts).
+// Errors: usage (a depth outside 0..100, a length that the needle does not fit in, one of either
+// given twice), model (the prompts, a haystack that holds the answer).
 Result<std::unique_ptr<SampleSource>> niah_samples(const NiahSamples& options);
 
 }  // namespace restkv

@@ -82,9 +82,11 @@ TEST(Niah, AShortHaystackIsRepeated) {
 }
 
 TEST(Niah, WhatCannotBe) {
-  expect_error(niah_samples(options_of({1000}, {101})).status(), ErrorKind::usage, "depth is 101");
-  expect_error(niah_samples(options_of({200}, {50})).status(), ErrorKind::usage,
-               "length is 200 tokens");
+  expect_error(niah_samples(options_of({1000}, {101})).status(), ErrorKind::usage,
+               "a depth is 101");
+  expect_error(niah_samples(options_of({200}, {50})).status(), ErrorKind::usage, "a length is 200");
+  expect_error(niah_samples(options_of({1000, 1000}, {50})).status(), ErrorKind::usage,
+               "given twice: 1000");
   NiahSamples options = options_of({1000}, {50});
   options.n_repeat = 0;
   expect_error(niah_samples(options).status(), ErrorKind::usage, "are 0");
