@@ -24,7 +24,7 @@ struct Occurrence {
 struct Draft {
   std::string prompt, answer_prefix;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();
-  std::vector<Occurrence> must_occur;
+  std::vector<Occurrence> must_occur = {};
   int n_new = -1;  // -1: the task's
 };
 
