@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <regex>
+#include <sstream>
 
 #include "scores/infinitebench.h"
 #include "scores/longbench.h"
@@ -58,11 +59,11 @@ std::string frame_of(const std::string& task, const Sample& sample, const std::s
                               "for KEYS mentioned");
   }
   for (const std::string& line : lines) {
-    if (line == noise || line.starts_with("VAR ")) continue;
+    if ((!line.empty() && noise.starts_with(line)) || line.starts_with("VAR ")) continue;
     if (task == "cwe" && line.starts_with("1. ")) {
       frame += "LIST\n";
     } else if (task == "fwe" && line.size() > 300) {
-      frame += line.substr(0, line.find("...")) + "LIST\n";
+      frame += line.substr(0, line.find("words. ")) + "LIST\n";
     } else {
       frame += line + "\n";
     }
@@ -122,7 +123,7 @@ TEST_F(OfficialRecords, TheOlderFormHasThePrefixInside) {
   fs::copy_file(path("ruler/niah_multikey_3_4096.published.jsonl"),
                 fs::path(folder.path()) / "4096/niah_multikey_3.jsonl");
   const auto source =
-      *ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()});
+      opened(ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()}));
   EXPECT_EQ(source->size(), 12);
   EXPECT_TRUE(source->sample(3)->prompt.ends_with("mentioned in the provided text is"));
   EXPECT_EQ(source->sample(3)->answer_prefix, "");
