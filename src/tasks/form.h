@@ -36,10 +36,10 @@ class Form {
   virtual int64_t max_units() const = 0;
   // Always the same for the same number. Longer with every unit, or nearly.
   virtual Draft build(int64_t n_unit) = 0;
-  // Draws again so that build(n_unit) has up to `n_missing` tokens more; false where it cannot.
-  // What it estimates may be wrong: the caller counts.
-  virtual bool widen(int64_t n_unit, int64_t n_missing) {
-    (void)n_unit, (void)n_missing;
+  // Draws again so that build(n_unit) has up to `n_token` tokens more, or at least so many fewer
+  // where it is negative; false where it cannot. What it estimates may be wrong: the caller counts.
+  virtual bool stretch(int64_t n_unit, int64_t n_token) {
+    (void)n_unit, (void)n_token;
     return false;
   }
 };
@@ -58,7 +58,7 @@ struct Fitted {
   int64_t n_token = 0;  // of the prompt and the answer prefix, special tokens among them
 };
 
-// The draft with the most units that fit, to within a four-hundredth of the limit, widened where
+// The draft with the most units that fit, to within a four-hundredth of the limit, stretched where
 // the last unit leaves more than a hundredth free. Errors: capacity (the fewest units are too many,
 // or the most leave more than a fiftieth free), runtime (the tokenizer).
 Result<Fitted> fit(Form& form, const TextTokens& tokens, const FitOptions& options);

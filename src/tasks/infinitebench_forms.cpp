@@ -102,9 +102,9 @@ class KvRetrievalForm : public Form {
     return draft;
   }
 
-  bool widen(int64_t n_unit, int64_t n_missing) override {
-    return pairs_.widen(n_unit, n_missing, inputs_.tokens,
-                        [](const KeyValue& pair) { return member(pair) + ", "; });
+  bool stretch(int64_t n_unit, int64_t n_token) override {
+    return pairs_.stretch(n_unit, n_token, inputs_.tokens,
+                          [](const KeyValue& pair) { return member(pair) + ", "; });
   }
 
  private:

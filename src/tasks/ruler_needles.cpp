@@ -116,10 +116,10 @@ class NeedleForm : public Form {
     return draft;
   }
 
-  bool widen(int64_t n_unit, int64_t n_missing) override {
+  bool stretch(int64_t n_unit, int64_t n_token) override {
     if (task_.around != Around::needles) return false;
-    return others_.widen(n_unit, n_missing, tokens_,
-                         [this](const KeyValue& pair) { return needle(pair) + "\n"; });
+    return others_.stretch(n_unit, n_token, tokens_,
+                           [this](const KeyValue& pair) { return needle(pair) + "\n"; });
   }
 
  private:

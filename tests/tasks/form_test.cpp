@@ -27,23 +27,24 @@ class MadeUpForm : public Form {
   Draft build(int64_t n_unit) override {
     ++n_built;
     Draft draft;
-    draft.prompt = std::string(static_cast<size_t>(cost_(n_unit) + widened_), 'x');
+    draft.prompt = std::string(static_cast<size_t>(cost_(n_unit) + stretched_), 'x');
     draft.fields["units"] = n_unit;
     draft.must_occur = {{"y", needs_y ? 1 : 0}};
     return draft;
   }
-  bool widen(int64_t, int64_t n_missing) override {
-    widened_ += widens_by < 0 ? n_missing : widens_by;
-    return widens_by != 0;
+  bool stretch(int64_t, int64_t n_token) override {
+    stretched_ += by == kAsAsked ? n_token : by;
+    return by != 0;
   }
 
   int n_built = 0;
-  int64_t widens_by = 0;  // -1: by all that is missing
+  static constexpr int64_t kAsAsked = -1;
+  int64_t by = 0;  // what a stretch adds
   bool needs_y = false;
 
  private:
   std::function<int64_t(int64_t)> cost_;
-  int64_t max_units_, widened_ = 0;
+  int64_t max_units_, stretched_ = 0;
 };
 
 Fitted fitted(MadeUpForm& form, int64_t limit, int n_new = 0) {
@@ -72,16 +73,21 @@ TEST(FitLength, CoarseAndUnevenUnits) {
   EXPECT_LE(steps.n_built, 30);
 }
 
-TEST(FitLength, WidensWhereUnitsLeaveTooMuch) {
+TEST(FitLength, StretchesWhereUnitsLeaveTooMuch) {
   MadeUpForm form([](int64_t n) { return 90 * n; });
-  form.widens_by = 5;
+  form.by = 5;
   EXPECT_EQ(fitted(form, 1000).n_token, 990);  // a hundredth is free
   MadeUpForm wide([](int64_t n) { return 300 * n; });
-  wide.widens_by = -1;
+  wide.by = MadeUpForm::kAsAsked;
   EXPECT_EQ(fitted(wide, 1000).n_token, 1000);
-  MadeUpForm too_wide([](int64_t n) { return 300 * n; });
-  too_wide.widens_by = 101;
-  EXPECT_EQ(fitted(too_wide, 1000).n_token, 900);  // what was too long is not taken
+  MadeUpForm too_much([](int64_t n) { return 300 * n; });
+  too_much.by = 101;
+  EXPECT_EQ(fitted(too_much, 1000).n_token, 900);         // what was too long is not taken
+  MadeUpForm shorter([](int64_t n) { return 260 * n; });  // 220 more than three, 40 less than four
+  shorter.by = MadeUpForm::kAsAsked;
+  const Fitted four = fitted(shorter, 1000);
+  EXPECT_EQ(four.n_token, 1000);
+  EXPECT_EQ(four.draft.fields["units"], 4);
 }
 
 TEST(FitLength, WhatDoesNotFit) {

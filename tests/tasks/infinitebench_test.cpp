@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -126,27 +126,46 @@ TEST(InfiniteBenchGenerated, RunningValuesAreRight) {
   EXPECT_GT(values.size(), 300u);
 }
 
+struct Body {
+  std::string calls;  // empty: none
+  int64_t added = 0;
+};
+
+// "func_2(x) + 3", "x - 4", "x".
+Body body_of(const std::string& line) {
+  std::istringstream parts(line);
+  std::string callee, sign;
+  int64_t n = 0;
+  parts >> callee;
+  Body body{callee == "x" ? "" : callee.substr(0, callee.find('('))};
+  if (parts >> sign >> n) body.added = sign == "-" ? -n : n;
+  return body;
+}
+
+std::map<std::string, Body> functions_of(const std::string& code) {
+  constexpr std::string_view kDefine = "def ", kReturn = "    return ";
+  std::map<std::string, Body> functions;
+  std::istringstream lines(code);
+  std::string name;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kDefine)) name = line.substr(4, line.find('(') - 4);
+    if (line.starts_with(kReturn)) functions[name] = body_of(line.substr(kReturn.size()));
+  }
+  return functions;
+}
+
 TEST(InfiniteBenchGenerated, FunctionsReturnTheAnswer) {
   const auto source = source_of(options_of("code_run"));
-  const std::regex define(
-      "def (func_\\d+)\\(x\\):\\n    return (func_\\d+)?(?:\\(x\\)|x)(?: ([+-]) (\\d+))?\\n");
   for (int64_t i = 0; i < 5; ++i) {
     const Sample sample = *source->sample(i);
-    std::map<std::string, std::pair<std::string, int64_t>> functions;
-    for (std::sregex_iterator at(sample.prompt.begin(), sample.prompt.end(), define), end;
-         at != end; ++at) {
-      const int64_t added = (*at)[4].matched ? std::stoll((*at)[4]) : 0;
-      functions[(*at)[1]] = {(*at)[2], (*at)[3] == "-" ? -added : added};
-    }
+    const auto functions = functions_of(sample.prompt);
     EXPECT_EQ(static_cast<int64_t>(functions.size()), count_in(sample.prompt, "def func_"));
-    std::smatch call;
-    const std::string input = sample.prompt.substr(sample.prompt.rfind("The value of "));
-    ASSERT_TRUE(std::regex_search(input, call, std::regex("(func_\\d+)\\((-?\\d+)\\)")));
-    std::string name = call[1];
-    int64_t value = std::stoll(call[2]), n_call = 0;
+    const std::string call = sample.prompt.substr(sample.prompt.rfind("The value of func_") + 13);
+    std::string name = call.substr(0, call.find('('));
+    int64_t value = std::stoll(call.substr(name.size() + 1)), n_call = 0;
     for (; !name.empty(); ++n_call) {
-      value += functions.at(name).second;
-      name = functions.at(name).first;
+      value += functions.at(name).added;
+      name = functions.at(name).calls;
     }
     EXPECT_EQ(sample.fields["label"], value);
     EXPECT_EQ(sample.fields["layers"], n_call);
