@@ -7,7 +7,7 @@ namespace restkv {
 namespace {
 
 constexpr int64_t kProbeUnits = 16;
-constexpr int kMaxWiden = 4;
+constexpr int kMaxStretches = 4;
 constexpr int kMaxSecants = 8;  // after so many measurements the interval is halved
 
 // A number of units and the tokens that they make.
@@ -24,7 +24,7 @@ class Fit {
     RESTKV_RETURN_IF_ERROR(begin());
     for (int64_t next = first_guess(); next > low_.n_unit; next = next_guess())
       RESTKV_RETURN_IF_ERROR(step(next));
-    RESTKV_RETURN_IF_ERROR(widen());
+    RESTKV_RETURN_IF_ERROR(close_gap());
     if (missing() <= options_.limit / 50 || low_.n_unit + 1 < high_.n_unit || high_.n_token > 0)
       return std::move(best_);
     return Status::capacity("the length is " + std::to_string(options_.limit) +
@@ -85,13 +85,28 @@ class Fit {
     return std::clamp(guess, low_.n_unit + 1, high_.n_unit - 1);
   }
 
-  Status widen() {
-    for (int i = 0; i < kMaxWiden && missing() > options_.limit / 100; ++i) {
-      if (!form_.widen(low_.n_unit, missing())) return {};
+  bool leaves_much(int64_t n_token) const {
+    return options_.limit - n_token > options_.limit / 100;
+  }
+
+  // Where a unit is large: the draft with one more is made shorter if that is the smaller change,
+  // else this one longer.
+  Status close_gap() {
+    const bool known = high_.n_unit == low_.n_unit + 1 && high_.n_token > 0;
+    if (known && leaves_much(low_.n_token) && high_.n_token - options_.limit < missing())
+      RESTKV_RETURN_IF_ERROR(stretch(high_));
+    return stretch(low_);
+  }
+
+  Status stretch(Point from) {
+    for (int i = 0; i < kMaxStretches; ++i) {
+      const bool fits = from.n_token <= options_.limit;
+      if (fits && !leaves_much(from.n_token)) return {};
+      if (!form_.stretch(from.n_unit, options_.limit - from.n_token)) return {};
       Fitted made;
-      RESTKV_ASSIGN_OR_RETURN(const int64_t n_token, measure(low_.n_unit, &made));
-      if (n_token > options_.limit) return {};
-      low_.n_token = n_token;
+      RESTKV_ASSIGN_OR_RETURN(from.n_token, measure(from.n_unit, &made));
+      if (from.n_token > options_.limit || from.n_token <= low_.n_token) continue;
+      low_ = from;
       best_ = std::move(made);
     }
     return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ struct Occurrence {
 struct Draft {
   std::string prompt, answer_prefix;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();
-  std::vector<Occurrence> must_occur;
+  std::vector<Occurrence> must_occur = {};
   int n_new = -1;  // -1: the task's
 };
 
@@ -35,13 +36,17 @@ class Form {
   virtual int64_t max_units() const = 0;
   // Always the same for the same number. Longer with every unit, or nearly.
   virtual Draft build(int64_t n_unit) = 0;
-  // Draws again so that build(n_unit) has up to `n_missing` tokens more; false where it cannot.
-  // What it estimates may be wrong: the caller counts.
-  virtual bool widen(int64_t n_unit, int64_t n_missing) {
-    (void)n_unit, (void)n_missing;
+  // Draws again so that build(n_unit) has up to `n_token` tokens more, or at least so many fewer
+  // where it is negative; false where it cannot. What it estimates may be wrong: the caller counts.
+  virtual bool stretch(int64_t n_unit, int64_t n_token) {
+    (void)n_unit, (void)n_token;
     return false;
   }
 };
+
+// Draws sample `index` from `seed`, which differs between samples. Null: what was drawn makes no
+// sample.
+using MakeForm = std::function<std::unique_ptr<Form>(int64_t index, uint64_t seed)>;
 
 struct FitOptions {
   int64_t limit = 0;  // tokens of the prompt, the answer prefix and the new tokens
@@ -53,7 +58,7 @@ struct Fitted {
   int64_t n_token = 0;  // of the prompt and the answer prefix, special tokens among them
 };
 
-// The draft with the most units that fit, to within a four-hundredth of the limit, widened where
+// The draft with the most units that fit, to within a four-hundredth of the limit, stretched where
 // the last unit leaves more than a hundredth free. Errors: capacity (the fewest units are too many,
 // or the most leave more than a fiftieth free), runtime (the tokenizer).
 Result<Fitted> fit(Form& form, const TextTokens& tokens, const FitOptions& options);

@@ -6,7 +6,7 @@ namespace restkv {
 namespace {
 
 constexpr int64_t kFirstNumber = 1000000, kLastNumber = 9999999;
-constexpr int kCandidates = 32;  // pairs that are tried in the place of one
+constexpr int kCandidates = 64;  // pairs that are tried in the place of one
 
 std::string draw_one(NeedleKind kind, Draw& draw, const WordLists* lists) {
   if (kind == NeedleKind::number) return std::to_string(draw.between(kFirstNumber, kLastNumber));
@@ -19,6 +19,13 @@ std::string draw_one(NeedleKind kind, Draw& draw, const WordLists* lists) {
 int64_t count_tokens(const TextTokens& tokens, const std::string& text) {
   const Result<std::vector<int32_t>> ids = tokens.encode(text, false);
   return ids.ok() ? static_cast<int64_t>(ids->size()) : 0;
+}
+
+// Whether `gain` is nearer than `best` to what is wanted: at most that much more, or at least that
+// much less.
+bool is_nearer(int64_t gain, int64_t best, int64_t wanted) {
+  if (wanted > 0) return gain > best && gain <= wanted;
+  return best > wanted ? gain < best : gain > best && gain <= wanted;
 }
 
 }  // namespace
@@ -36,27 +43,27 @@ const KeyValue& KeyValueRow::at(int64_t i) {
   return pairs_[static_cast<size_t>(i)];
 }
 
-int64_t KeyValueRow::widen_one(KeyValue* pair, int64_t n_missing, const TextTokens& tokens,
-                               const Line& line) {
+int64_t KeyValueRow::stretch_one(KeyValue* pair, int64_t n_token, const TextTokens& tokens,
+                                 const Line& line) {
   const int64_t n_before = count_tokens(tokens, line(*pair));
   int64_t gained = 0;
   for (int i = 0; i < kCandidates; ++i) {
     KeyValue candidate = next();
     const int64_t gain = count_tokens(tokens, line(candidate)) - n_before;
-    if (gain <= gained || gain > n_missing) continue;
+    if (!is_nearer(gain, gained, n_token)) continue;
     gained = gain;
     *pair = std::move(candidate);
   }
   return gained;
 }
 
-bool KeyValueRow::widen(int64_t n, int64_t n_missing, const TextTokens& tokens, const Line& line) {
-  int64_t gained = 0;
-  for (int64_t i = 0; i < n && gained < n_missing; ++i) {
+bool KeyValueRow::stretch(int64_t n, int64_t n_token, const TextTokens& tokens, const Line& line) {
+  int64_t left = n_token;
+  for (int64_t i = 0; i < n && (n_token > 0 ? left > 0 : left < 0); ++i) {
     at(i);
-    gained += widen_one(&pairs_[static_cast<size_t>(i)], n_missing - gained, tokens, line);
+    left -= stretch_one(&pairs_[static_cast<size_t>(i)], left, tokens, line);
   }
-  return gained > 0;
+  return left != n_token;
 }
 
 }  // namespace restkv

@@ -44,15 +44,16 @@ class KeyValueRow {
       : draw_(std::move(draw)), key_(key), value_(value) {}
 
   const KeyValue& at(int64_t i);
-  // Draws pairs of the first n again where others have more tokens, up to n_missing in all.
-  bool widen(int64_t n, int64_t n_missing, const TextTokens& tokens, const Line& line);
+  // Draws pairs of the first n again until they have up to n_token tokens more, or at least so many
+  // fewer where it is negative. Yields whether any has changed.
+  bool stretch(int64_t n, int64_t n_token, const TextTokens& tokens, const Line& line);
 
  private:
   KeyValue next() {
     std::string key = draw_.next(key_);
     return {std::move(key), draw_.next(value_)};
   }
-  int64_t widen_one(KeyValue* pair, int64_t n_missing, const TextTokens& tokens, const Line& line);
+  int64_t stretch_one(KeyValue* pair, int64_t n_token, const TextTokens& tokens, const Line& line);
 
   NeedleDraw draw_;
   NeedleKind key_, value_;

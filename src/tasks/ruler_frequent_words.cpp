@@ -25,8 +25,9 @@ int64_t frequency(int64_t n, int64_t rank) {
 
 class FrequentWordsForm : public Form {
  public:
-  FrequentWordsForm(const PromptTemplate& frame, int64_t n_word, int64_t length, uint64_t seed)
-      : frame_(frame), length_(length), seed_(seed), words_({kDots}) {
+  FrequentWordsForm(const PromptTemplate& frame, const TextTokens& tokens, int64_t n_word,
+                    int64_t length, uint64_t seed)
+      : frame_(frame), tokens_(tokens), length_(length), seed_(seed), words_({kDots}) {
     Draw draw(derive_seed(seed, 0));
     std::unordered_set<std::string> seen;
     while (static_cast<int64_t>(words_.size()) < n_word) {
@@ -42,6 +43,7 @@ class FrequentWordsForm : public Form {
     std::vector<std::string> list;
     for (size_t i = 0; i < words_.size(); ++i)
       list.insert(list.end(), static_cast<size_t>(occurs(n_unit, i)), words_[i]);
+    list.insert(list.end(), static_cast<size_t>(n_extra_), kDots);
     Draw draw(derive_seed(seed_, 1));
     draw.shuffle(list);
     const std::string context = join(list, " ");
@@ -55,15 +57,26 @@ class FrequentWordsForm : public Form {
     return draft;
   }
 
+  // Where many words come to their next occurrence at once: more dots.
+  bool stretch(int64_t, int64_t n_token) override {
+    const auto ids = tokens_.encode(std::string(" ") + kDots, false);
+    const int64_t n_more =
+        n_token < 0 || !ids.ok() || ids->empty() ? 0 : n_token / static_cast<int64_t>(ids->size());
+    n_extra_ += n_more;
+    return n_more > 0;
+  }
+
  private:
   static int64_t occurs(int64_t n_unit, size_t i) {
     return frequency(n_unit, static_cast<int64_t>(i) + 1);
   }
 
   PromptTemplate frame_;
+  TextTokens tokens_;
   int64_t length_;
   uint64_t seed_;
   std::vector<std::string> words_;  // by rank
+  int64_t n_extra_ = 0;             // dots on top of their frequency
 };
 
 }  // namespace
@@ -73,8 +86,8 @@ Result<MakeForm> frequent_words_forms(const RulerInputs& inputs) {
                           inputs.prompts->find("freq_words_extraction"));
   const int64_t length = inputs.fit.limit;
   const int64_t n_word = std::max(kFewestWords, (length - inputs.fit.n_new) / kTokensAWord);
-  return MakeForm([frame, n_word, length](int64_t, uint64_t seed) {
-    return std::make_unique<FrequentWordsForm>(frame, n_word, length, seed);
+  return MakeForm([frame, n_word, length, tokens = inputs.tokens](int64_t, uint64_t seed) {
+    return std::make_unique<FrequentWordsForm>(frame, tokens, n_word, length, seed);
   });
 }
 

@@ -37,9 +37,9 @@ class JsonWordsForm : public Form {
     return draft;
   }
 
-  bool widen(int64_t n_unit, int64_t n_missing) override {
-    return pairs_.widen(n_unit, n_missing, tokens_,
-                        [](const KeyValue& pair) { return member(pair) + ", "; });
+  bool stretch(int64_t n_unit, int64_t n_token) override {
+    return pairs_.stretch(n_unit, n_token, tokens_,
+                          [](const KeyValue& pair) { return member(pair) + ", "; });
   }
 
  private:

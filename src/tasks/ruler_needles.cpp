@@ -42,8 +42,13 @@ const NeedleTask* find_needle_task(std::string_view name) {
 }
 
 void replace_each(std::string* text, std::string_view from, std::string_view to) {
-  for (size_t at = text->find(from); at != std::string::npos; at = text->find(from, at + to.size()))
-    text->replace(at, from.size(), to);
+  std::string replaced;
+  size_t begin = 0;
+  for (size_t at = text->find(from); at != std::string::npos; at = text->find(from, begin)) {
+    replaced.append(*text, begin, at - begin).append(to);
+    begin = at + from.size();
+  }
+  *text = replaced.append(*text, begin);
 }
 
 // RULER's way to ask for one value, on the template before it is filled.
@@ -111,10 +116,10 @@ class NeedleForm : public Form {
     return draft;
   }
 
-  bool widen(int64_t n_unit, int64_t n_missing) override {
+  bool stretch(int64_t n_unit, int64_t n_token) override {
     if (task_.around != Around::needles) return false;
-    return others_.widen(n_unit, n_missing, tokens_,
-                         [this](const KeyValue& pair) { return needle(pair) + "\n"; });
+    return others_.stretch(n_unit, n_token, tokens_,
+                           [this](const KeyValue& pair) { return needle(pair) + "\n"; });
   }
 
  private:

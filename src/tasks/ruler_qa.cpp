@@ -61,7 +61,7 @@ class QaForm : public Form {
   }
 
   // One more document, the longest of some that fit the room.
-  bool widen(int64_t n_unit, int64_t n_missing) override {
+  bool stretch(int64_t n_unit, int64_t n_missing) override {
     int64_t best = -1, most = 0;
     const int64_t end = std::min(n_unit + kLookedAt, max_units());
     for (int64_t i = n_unit; i < end; ++i) {

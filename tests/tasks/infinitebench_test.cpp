@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "scores/infinitebench.h"
 #include "tests/tasks/inputs.h"
@@ -13,16 +14,14 @@
 namespace restkv {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 InfiniteBenchSamples options_of(const std::string& task, int64_t length = 4096) {
   return {.task = task, .length = length, .n = 10, .tokens = ToyTokens::tokens()};
 }
 
 std::unique_ptr<SampleSource> source_of(const InfiniteBenchSamples& options) {
-  auto source = infinitebench_samples(options);
-  EXPECT_TRUE(source.ok()) << source.status().message();
-  return source.ok() ? std::move(*source) : nullptr;
+  return opened(infinitebench_samples(options));
 }
 
 const std::vector<std::string> kGenerated = {"passkey",   "number_string", "kv_retrieval",
@@ -105,7 +104,9 @@ TEST(InfiniteBenchGenerated, FindsWhatItAsksFor) {
                                                   : n / 2;
     EXPECT_EQ(n % 2, 1u);
     EXPECT_EQ(sample.fields["label"], numbers[place]) << i;
-    if (place != n / 2) EXPECT_EQ(std::ranges::count(numbers, numbers[place]), 1);
+    if (place != n / 2) {
+      EXPECT_EQ(std::ranges::count(numbers, numbers[place]), 1);
+    }
   }
 }
 
@@ -125,27 +126,46 @@ TEST(InfiniteBenchGenerated, RunningValuesAreRight) {
   EXPECT_GT(values.size(), 300u);
 }
 
+struct Body {
+  std::string calls;  // empty: none
+  int64_t added = 0;
+};
+
+// "func_2(x) + 3", "x - 4", "x".
+Body body_of(const std::string& line) {
+  std::istringstream parts(line);
+  std::string callee, sign;
+  int64_t n = 0;
+  parts >> callee;
+  Body body{callee == "x" ? "" : callee.substr(0, callee.find('('))};
+  if (parts >> sign >> n) body.added = sign == "-" ? -n : n;
+  return body;
+}
+
+std::map<std::string, Body> functions_of(const std::string& code) {
+  constexpr std::string_view kDefine = "def ", kReturn = "    return ";
+  std::map<std::string, Body> functions;
+  std::istringstream lines(code);
+  std::string name;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kDefine)) name = line.substr(4, line.find('(') - 4);
+    if (line.starts_with(kReturn)) functions[name] = body_of(line.substr(kReturn.size()));
+  }
+  return functions;
+}
+
 TEST(InfiniteBenchGenerated, FunctionsReturnTheAnswer) {
   const auto source = source_of(options_of("code_run"));
-  const std::regex define(
-      "def (func_\\d+)\\(x\\):\\n    return (func_\\d+)?(?:\\(x\\)|x)(?: ([+-]) (\\d+))?\\n");
   for (int64_t i = 0; i < 5; ++i) {
     const Sample sample = *source->sample(i);
-    std::map<std::string, std::pair<std::string, int64_t>> functions;
-    for (std::sregex_iterator at(sample.prompt.begin(), sample.prompt.end(), define), end;
-         at != end; ++at) {
-      const int64_t added = (*at)[4].matched ? std::stoll((*at)[4]) : 0;
-      functions[(*at)[1]] = {(*at)[2], (*at)[3] == "-" ? -added : added};
-    }
+    const auto functions = functions_of(sample.prompt);
     EXPECT_EQ(static_cast<int64_t>(functions.size()), count_in(sample.prompt, "def func_"));
-    std::smatch call;
-    const std::string input = sample.prompt.substr(sample.prompt.rfind("The value of "));
-    ASSERT_TRUE(std::regex_search(input, call, std::regex("(func_\\d+)\\((-?\\d+)\\)")));
-    std::string name = call[1];
-    int64_t value = std::stoll(call[2]), n_call = 0;
+    const std::string call = sample.prompt.substr(sample.prompt.rfind("The value of func_") + 13);
+    std::string name = call.substr(0, call.find('('));
+    int64_t value = std::stoll(call.substr(name.size() + 1)), n_call = 0;
     for (; !name.empty(); ++n_call) {
-      value += functions.at(name).second;
-      name = functions.at(name).first;
+      value += functions.at(name).added;
+      name = functions.at(name).calls;
     }
     EXPECT_EQ(sample.fields["label"], value);
     EXPECT_EQ(sample.fields["layers"], n_call);
@@ -161,20 +181,21 @@ TEST(InfiniteBenchRecords, PromptsAndLabelsByTask) {
     EXPECT_TRUE(sample.ok()) << sample.status().message();
     return *sample;
   };
-  const Sample run = read("code_run", R"({"id": 7, "context": "CODE", "answer": -3,
-      "input": "exact number of func_1(-7). func_2(3)"
-})");
+  const Sample run = read("code_run", R"json({"id": 7, "context": "CODE", "answer": -3, )json"
+                                      R"json("input": "value of func_1(-7). func_2(3)"})json");
   EXPECT_NE(run.prompt.find("has a function func_1.\n\nCODE\n"), std::string::npos) << run.prompt;
-EXPECT_NE(run.prompt.find("what func_1(-7) returns"), std::string::npos);
-EXPECT_EQ(run.fields["label"], -3);
-EXPECT_EQ(run.fields["id"], 7);
-const Sample choice = read("longbook_choice_eng", R"({"context": "BOOK", "input": "Who?",
-      "options": ["Ann", "Bob", "Cid", "Dan"], "answer": ["Cid"]})");
-EXPECT_EQ(choice.fields["label"], json({"Cid", "C"}));
-EXPECT_NE(choice.prompt.find("Question: Who?\nA. Ann\nB. Bob\n"), std::string::npos);
-const Sample find = read("math_find", R"({"context": "[1, 2]", "answer": 2,
-      "input": "One number. The Largest number of the list of numbers is: "})");
-EXPECT_NE(find.prompt.find("[1, 2]\n\nOne number."), std::string::npos);
+  EXPECT_NE(run.prompt.find("what func_1(-7) returns"), std::string::npos);
+  EXPECT_EQ(run.fields["label"], -3);
+  EXPECT_EQ(run.fields["id"], 7);
+  const Sample choice =
+      read("longbook_choice_eng", R"({"context": "BOOK", "input": "Who?", "answer": ["Cid"], )"
+                                  R"("options": ["Ann", "Bob", "Cid", "Dan"]})");
+  EXPECT_EQ(choice.fields["label"], json({"Cid", "C"}));
+  EXPECT_NE(choice.prompt.find("Question: Who?\nA. Ann\nB. Bob\n"), std::string::npos);
+  const Sample find = read(
+      "math_find", R"({"context": "[1, 2]", "answer": 2, )"
+                   R"("input": "One number. The Largest number of the list of numbers is: "})");
+  EXPECT_NE(find.prompt.find("[1, 2]\n\nOne number."), std::string::npos);
 }
 
 TEST(InfiniteBenchRecords, OfficialTemplatesGetTheirFirstLine) {
@@ -199,21 +220,21 @@ TEST(InfiniteBenchRecords, MalformedOnes) {
     folder.write(task + ".jsonl", line + "\n");
     return infinitebench_samples({.task = task, .data = folder.path()}).status();
   };
-  expect_error(status("code_run", R"({"context": "", "input": "func_1(x)", "answer": 1
-})"),
+  expect_error(status("code_run", R"json({"context": "", "input": "func_1(x)", "answer": 1})json"),
                ErrorKind::model, "code_run.jsonl:1: field input has no call");
-expect_error(status("math_find", R"({"context": "", "input": "The  of", "answer": 1})"),
-             ErrorKind::model, "has no \"The ... of\"");
-expect_error(status("code_debug", R"({"context": "", "options": ["a"], "answer": "a"})"),
-             ErrorKind::model, "options has 1 entries");
-expect_error(status("code_debug",
-                    R"({"context": "", "options": ["a", "b", "c", "d"], "answer": "e"})"),
-             ErrorKind::model, "none of the options");
-expect_error(status("passkey", R"({"context": "", "input": ""})"), ErrorKind::model,
-             "answer is missing");
-expect_error(infinitebench_samples({.task = "longbook_qa_eng"}).status(), ErrorKind::usage,
-             "cannot be generated");
-expect_error(infinitebench_samples({.task = "x"}).status(), ErrorKind::usage, "InfiniteBench has");
+  expect_error(status("math_find", R"({"context": "", "input": "The  of", "answer": 1})"),
+               ErrorKind::model, "has no \"The ... of\"");
+  expect_error(status("code_debug", R"({"context": "", "options": ["a"], "answer": "a"})"),
+               ErrorKind::model, "options has 1 entries");
+  expect_error(
+      status("code_debug", R"({"context": "", "options": ["a", "b", "c", "d"], "answer": "e"})"),
+      ErrorKind::model, "none of the options");
+  expect_error(status("passkey", R"({"context": "", "input": ""})"), ErrorKind::model,
+               "answer is missing");
+  expect_error(infinitebench_samples({.task = "longbook_qa_eng"}).status(), ErrorKind::usage,
+               "cannot be generated");
+  expect_error(infinitebench_samples({.task = "x"}).status(), ErrorKind::usage,
+               "InfiniteBench has");
 }
 
 }  // namespace

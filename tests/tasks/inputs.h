@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "tasks/draw.h"
 #include "tasks/haystack.h"
 #include "tasks/sample.h"
+#include "tasks/source.h"
 #include "tasks/word_lists.h"
 
 namespace restkv {
@@ -84,6 +86,11 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
+
+inline std::unique_ptr<SampleSource> opened(Result<std::unique_ptr<SampleSource>> source) {
+  EXPECT_TRUE(source.ok()) << source.status().message();
+  return source.ok() ? std::move(*source) : nullptr;
+}
 
 inline int64_t count_in(std::string_view text, std::string_view part) {
   int64_t n = 0;

@@ -1,6 +1,8 @@
 // Haystacks and word lists from files.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tasks/draw.h"
 #include "tasks/haystack.h"
 #include "tasks/word_lists.h"

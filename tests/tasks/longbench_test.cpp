@@ -14,9 +14,7 @@ constexpr const char* kRecord =
     "\n";
 
 std::unique_ptr<SampleSource> source_of(const LongBenchSamples& options) {
-  auto source = longbench_samples(options);
-  EXPECT_TRUE(source.ok()) << source.status().message();
-  return source.ok() ? std::move(*source) : nullptr;
+  return opened(longbench_samples(options));
 }
 
 TEST(LongBenchSamples, EveryTaskByItsTable) {

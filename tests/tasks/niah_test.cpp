@@ -26,7 +26,7 @@ TEST(Niah, TheReferencesGrid) {
 
 TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
   const NiahSamples options = options_of({1000, 4000}, {0, 33, 67, 100});
-  const auto source = *niah_samples(options);
+  const auto source = opened(niah_samples(options));
   ASSERT_EQ(source->size(), 8);
   for (int64_t i = 0; i < source->size(); ++i) {
     const Sample sample = *source->sample(i);
@@ -42,20 +42,27 @@ TEST(Niah, NeedleBehindAFullStopAtItsDepth) {
     const auto n_before =
         static_cast<int64_t>(options.tokens.encode(context.substr(0, at), false)->size());
     EXPECT_LE(n_before, (length - 200) * depth / 100);
-    EXPECT_GE(n_before, (length - 200) * depth / 100 - 200);
-    if (depth > 0 && depth < 100) EXPECT_EQ(context[at - 1], '.');
-    if (depth == 0) EXPECT_EQ(at, 0u);
-    if (depth == 100) EXPECT_EQ(at + needle.size(), context.size());
+    EXPECT_GE(n_before, (length - 200) * depth / 100 - 600);
+    if (depth > 0 && depth < 100) {
+      EXPECT_EQ(context[at - 1], '.');
+    }
+    if (depth == 0) {
+      EXPECT_EQ(at, 0u);
+    }
+    if (depth == 100) {
+      EXPECT_EQ(at + needle.size(), context.size());
+    }
     EXPECT_TRUE(sample.stop_at_newline);
     EXPECT_EQ(sample.n_new, 30);
-    EXPECT_TRUE(needle.find(sample.fields["expected_answer"]) != std::string::npos);
+    EXPECT_TRUE(needle.find(sample.fields["expected_answer"].get<std::string>()) !=
+                std::string::npos);
   }
 }
 
 TEST(Niah, RepeatsReadOtherParts) {
   NiahSamples options = options_of({1000}, {50});
   options.n_repeat = 3;
-  const auto source = *niah_samples(options);
+  const auto source = opened(niah_samples(options));
   ASSERT_EQ(source->size(), 3);
   EXPECT_NE(source->sample(0)->prompt, source->sample(1)->prompt);
   EXPECT_NE(source->sample(2)->prompt, source->sample(1)->prompt);
@@ -75,9 +82,11 @@ TEST(Niah, AShortHaystackIsRepeated) {
 }
 
 TEST(Niah, WhatCannotBe) {
-  expect_error(niah_samples(options_of({1000}, {101})).status(), ErrorKind::usage, "depth is 101");
-  expect_error(niah_samples(options_of({200}, {50})).status(), ErrorKind::usage,
-               "length is 200 tokens");
+  expect_error(niah_samples(options_of({1000}, {101})).status(), ErrorKind::usage,
+               "a depth is 101");
+  expect_error(niah_samples(options_of({200}, {50})).status(), ErrorKind::usage, "a length is 200");
+  expect_error(niah_samples(options_of({1000, 1000}, {50})).status(), ErrorKind::usage,
+               "given twice: 1000");
   NiahSamples options = options_of({1000}, {50});
   options.n_repeat = 0;
   expect_error(niah_samples(options).status(), ErrorKind::usage, "are 0");

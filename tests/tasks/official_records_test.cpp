@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
+#include <sstream>
 
 #include "scores/infinitebench.h"
 #include "scores/longbench.h"
@@ -48,29 +48,44 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// A sample without what is drawn. Only short texts go through the regular expressions.
+// The text with all that stands between `from` and the next `to` replaced, at every place.
+std::string blanked(const std::string& text, std::string_view from, std::string_view to) {
+  std::string result;
+  size_t begin = 0;
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, begin)) {
+    const size_t end = text.find(to, at + from.size());
+    if (end == std::string::npos) break;
+    result.append(text, begin, at + from.size() - begin).append("...");
+    begin = end;
+  }
+  return result.append(text, begin);
+}
+
+std::string without_numbers(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
+// A sample without what is drawn.
 std::string frame_of(const std::string& task, const Sample& sample, const std::string& noise) {
   std::string frame;
   const std::vector<std::string> lines = lines_of(sample.prompt);
-  if (task.starts_with("niah")) {
-    frame = lines.front() + "\n" + lines.back() + sample.answer_prefix;
-    return std::regex_replace(frame, std::regex("for \\S+-\\S+( \\S+-\\S+)*( and \\S+)? mentioned"),
-                              "for KEYS mentioned");
-  }
+  if (task.starts_with("niah"))
+    return blanked(lines.front() + "\n" + lines.back() + sample.answer_prefix, "for ",
+                   " mentioned");
   for (const std::string& line : lines) {
-    if (line == noise || line.starts_with("VAR ")) continue;
+    if ((!line.empty() && noise.starts_with(line)) || line.starts_with("VAR ")) continue;
     if (task == "cwe" && line.starts_with("1. ")) {
       frame += "LIST\n";
     } else if (task == "fwe" && line.size() > 300) {
-      frame += line.substr(0, line.find("...")) + "LIST\n";
+      frame += line.substr(0, line.find("words. ")) + "LIST\n";
     } else {
       frame += line + "\n";
     }
   }
   frame += sample.answer_prefix;
-  frame = std::regex_replace(frame, std::regex("are: 1\\. .*10\\. \\S+"), "are: ANSWER");
-  frame = std::regex_replace(frame, std::regex("[A-Z]{3}( [A-Z]{3}){4}"), "NAMES");
-  return std::regex_replace(frame, std::regex("value \\d{5}"), "value N");
+  frame = blanked(frame, "are: ", "\n");  // the example's answer
+  return task == "vt" ? without_numbers(frame) : frame;
 }
 
 TEST_F(OfficialRecords, FramesAreEqualByteByByte) {
@@ -122,7 +137,7 @@ TEST_F(OfficialRecords, TheOlderFormHasThePrefixInside) {
   fs::copy_file(path("ruler/niah_multikey_3_4096.published.jsonl"),
                 fs::path(folder.path()) / "4096/niah_multikey_3.jsonl");
   const auto source =
-      *ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()});
+      opened(ruler_samples({.task = "niah_multikey_3", .length = 4096, .data = folder.path()}));
   EXPECT_EQ(source->size(), 12);
   EXPECT_TRUE(source->sample(3)->prompt.ends_with("mentioned in the provided text is"));
   EXPECT_EQ(source->sample(3)->answer_prefix, "");

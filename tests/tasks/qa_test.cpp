@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tasks/ruler_samples.h"
@@ -21,11 +22,12 @@ json made_up_squad(int n) {
     for (int p = 0; p < n; ++p) {
       const std::string name = std::string(title) + std::to_string(p);
       std::string text = "About " + name + ".";
-      for (int w = 0; w < 20 + 7 * (p % 9); ++w)
+      for (int w = 0; w < 2 + 13 * p % 70; ++w)
         text += " word" + std::to_string(w) + ".";
-      const json good = {{"question", "What of " + name + "?"},
-                         {"is_impossible", false},
-                         {"answers", {{{"text", "a-" + name}}, {{"text", "b"}}}}};
+      const json good = {
+          {"question", "What of " + name + "?"},
+          {"is_impossible", false},
+          {"answers", {{{"text", std::string("a-").append(name)}}, {{"text", "b"}}}}};
       const json bad = {{"question", "No?"}, {"is_impossible", true}, {"answers", json::array()}};
       paragraphs.push_back({{"context", text}, {"qas", {bad, good}}});
     }
@@ -39,11 +41,11 @@ json made_up_hotpot() {
   for (int r = 0; r < 30; ++r) {
     json context = json::array();
     for (int d = 0; d < 3; ++d) {
-      const std::string title = "T" + std::to_string((7 * r + 11 * d) % 60);
-      context.push_back({title, {"First of " + title + ".", " Second. And a third one."}});
+      const std::string title = std::string("T").append(std::to_string((7 * r + 11 * d) % 60));
+      context.push_back(
+          {title, {std::string("First of ").append(title), ". Second. And a third one."}});
     }
-    records.push_back(
-        {{"question", "Q" + std::to_string(r)}, {"answer", "yes"}, {"context", context}});
+    records.push_back({{"question", std::to_string(r)}, {"answer", "yes"}, {"context", context}});
   }
   return records;
 }
@@ -104,7 +106,7 @@ TEST(RulerQa, TheAnswerIsAmongTheDocuments) {
   const TemporaryFolder folder;
   RulerSamples options = options_of("qa_1", 2048);
   options.squad = folder.write("squad.json", made_up_squad(60).dump());
-  const auto source = *ruler_samples(options);
+  const auto source = opened(ruler_samples(options));
   for (int64_t i = 0; i < 3; ++i) {
     const Sample sample = *source->sample(i);
     const std::string name = "Ants" + std::to_string(i);

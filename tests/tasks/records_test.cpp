@@ -17,7 +17,7 @@ TEST(RulerRecords, NewerAndOlderForm) {
                "\n\r\n"
                R"({"index": 517, "input": "Text Answer:", "outputs": ["C"], "length": 9})");
   RulerSamples options{.task = "vt", .length = 4096, .data = folder.path()};
-  const auto source = *ruler_samples(options);
+  const auto source = opened(ruler_samples(options));
   ASSERT_EQ(source->size(), 2);
   const Sample newer = *source->sample(0), older = *source->sample(1);
   EXPECT_EQ(newer.prompt, "Text");
@@ -48,8 +48,8 @@ TEST(RulerRecords, MalformedLinesAreNamedOrCounted) {
   expect_error(status(R"({"input": "", "outputs": [1.5]})"), ErrorKind::model, "outputs");
   expect_error(status(R"({"input": "", "outputs": ["A"], "answer_prefix": 1})"), ErrorKind::model,
                "answer_prefix");
-  const auto source =
-      *ruler_samples({.task = "cwe", .length = 1024, .data = folder.path(), .skip_bad = true});
+  const auto source = opened(
+      ruler_samples({.task = "cwe", .length = 1024, .data = folder.path(), .skip_bad = true}));
   EXPECT_EQ(source->size(), 1);
   EXPECT_EQ(source->n_skipped(), 1);
 }
