@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -34,14 +35,22 @@ struct EvalFlags {
 };
 void add_eval_flags(CLI::App& app, EvalFlags& flags);
 
-// A list, its items separated by commas.
+// A list, its items separated by commas. Of a repeated option the last counts, as everywhere.
 template <typename T>
 CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& values,
                       const std::string& help) {
-  return app.add_option(names, values, help)
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->capture_default_str();
+  const auto take = [&values, names](const std::string& text) {
+    std::vector<T> items;
+    for (const std::string& item : CLI::detail::split(text, ',')) {
+      if (!CLI::detail::lexical_cast(item, items.emplace_back()))
+        throw CLI::ConversionError(item, names);
+    }
+    values = std::move(items);
+  };
+  std::string usual;
+  for (const T& value : values)
+    usual += (usual.empty() ? "" : ",") + CLI::detail::to_string(value);
+  return app.add_option_function<std::string>(names, take, help)->default_str(usual);
 }
 
 // What the flags say about a run, before a model is loaded: variants, styles, processes. Its cells,

@@ -74,11 +74,16 @@ Status check_model(const Model& model, const Evaluation& evaluation) {
 }
 
 // The longest prompt that is known beforehand, in all processes at once.
-Status check_memory_before(const Model& model, const Evaluation& evaluation) {
+Status check_longest(const Model& model, const Evaluation& evaluation) {
   int64_t longest = 0;
   for (const EvalCell& cell : evaluation.cells)
     longest = std::max(longest, cell.length.value_or(0));
   if (longest == 0) return {};
+  const int64_t n_ctx = model.hparams().n_ctx_train;
+  if (longest > n_ctx && evaluation.prompt.max_length == 0) {
+    warn("--length is " + std::to_string(longest) + ", the model was trained on " +
+         std::to_string(n_ctx) + ": longer prompts lose their middle (--max-length)");
+  }
   if (evaluation.prompt.max_length > 0) longest = std::min(longest, evaluation.prompt.max_length);
   return check_eval_memory(model.hparams(), evaluation, longest, 0, evaluation.n_process);
 }
@@ -171,7 +176,7 @@ Status prepare(const EvalFlags& flags, const EvalBenchmark& benchmark, const Mod
   }
   evaluation->prompt.n_ctx_train = model.hparams().n_ctx_train;
   RESTKV_ASSIGN_OR_RETURN(evaluation->cells, benchmark.make_cells(context));
-  RESTKV_RETURN_IF_ERROR(check_memory_before(model, *evaluation));
+  RESTKV_RETURN_IF_ERROR(check_longest(model, *evaluation));
   RESTKV_ASSIGN_OR_RETURN(evaluation->config,
                           describe_config(flags, benchmark, *evaluation, model, name));
   return {};

@@ -2,10 +2,13 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -130,7 +133,9 @@ class Crew {
       return Status::runtime(std::string("cannot make a socket: ") + std::strerror(errno));
     const pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
+#ifdef __linux__
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // elsewhere the end of the socket ends it
+#endif
       if (getppid() != parent) _exit(1);  // it ended meanwhile
       for (const Member& other : members_)
         close(other.fd);
