@@ -68,10 +68,9 @@ void resample_means(std::span<const double> rows, size_t n_column, const Resampl
 Interval central_interval(std::span<double> values) {
   RESTKV_CHECK(!values.empty());
   const size_t n = values.size(), low = n < kTailPart ? 0 : n / kTailPart - 1, high = n - 1 - low;
-  const auto begin = values.begin();
-  std::nth_element(begin, begin + static_cast<ptrdiff_t>(low), values.end());
-  std::nth_element(begin + static_cast<ptrdiff_t>(low), begin + static_cast<ptrdiff_t>(high),
-                   values.end());
+  const auto place = [&](size_t i) { return values.begin() + static_cast<ptrdiff_t>(i); };
+  std::nth_element(place(0), place(low), values.end());
+  if (high > low) std::nth_element(place(low + 1), place(high), values.end());
   return {values[low], values[high]};
 }
 

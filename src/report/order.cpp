@@ -46,8 +46,8 @@ size_t policy_rank(std::string_view policy) {
 }
 
 SeriesKey series_key(const Series& s) {
-  return {policy_rank(s.policy), s.policy, s.layer_budget + " " + s.head_budget, s.kernel, s.name,
-          s.granularity,         s.type};
+  const std::string splits = s.has_splits() ? s.layer_budget + " " + s.head_budget : "";
+  return {policy_rank(s.policy), s.policy, splits, s.kernel, s.name, s.granularity, s.type};
 }
 
 }  // namespace restkv::report

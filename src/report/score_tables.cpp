@@ -25,7 +25,7 @@ struct Row {
 };
 
 std::string budget_title(int64_t budget) {
-  return budget == 0 ? "no budget" : "B " + std::to_string(budget);
+  return budget == 0 ? "no budget" : std::string("B ").append(std::to_string(budget));
 }
 
 Table table_of(const std::string& title, std::vector<std::string> word_columns, const char* n_title,
@@ -62,10 +62,16 @@ Table scores_of(const Section& section, const Estimates& estimates, size_t scope
     row.words = {section.series[variant.series].name};
     row.add(variant.budget, score_text(estimate), estimate->n);
   }
-  std::vector<Row> list;
+  std::string title = scope_title(estimates.scopes[scope]);
+  std::vector<Row> with_budget, without;
   for (auto& [series, row] : rows)
-    list.push_back(std::move(row));
-  return table_of(scope_title(estimates.scopes[scope]), {"variant"}, "n", list);
+    (row.by_budget.contains(0) ? without : with_budget).push_back(std::move(row));
+  if (with_budget.empty()) return table_of(title, {"variant"}, "n", without);
+  for (const Row& row : without) {  // a column of their own would hold nothing else
+    title.append("; ").append(row.words.front()).append(": ").append(row.by_budget.at(0));
+    title.append(", n ").append(std::to_string(row.n_most));
+  }
+  return table_of(title, {"variant"}, "n", with_budget);
 }
 
 Table differences_of(const Section& section, const Estimates& estimates, size_t scope) {

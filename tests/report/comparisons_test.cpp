@@ -29,11 +29,11 @@ std::vector<std::string> compared(const std::vector<LineSpec>& specs,
 using Names = std::vector<std::string>;
 
 TEST(Comparisons, AtTheSameBudgetAndKernel) {
-  EXPECT_EQ(compared({LineSpec(), evicted("rest-kv", 64, 5), evicted("rest-kv", 64, 21),
-                      evicted("snapkv", 64, 21), evicted("snapkv", 128, 5)}),
-            (Names{"rest-kv k5 64 - full 0", "rest-kv k21 64 - full 0",
-                   "rest-kv k21 64 - snapkv k21 64", "snapkv k5 128 - full 0",
-                   "snapkv k21 64 - full 0"}));
+  EXPECT_EQ(
+      compared({LineSpec(), evicted("rest-kv", 64, 5), evicted("rest-kv", 64, 21),
+                evicted("snapkv", 64, 21), evicted("snapkv", 128, 5)}),
+      (Names{"rest-kv k5 64 - full 0", "rest-kv k21 64 - full 0", "rest-kv k21 64 - snapkv k21 64",
+             "snapkv k5 128 - full 0", "snapkv k21 64 - full 0"}));
 }
 
 TEST(Comparisons, WithoutAKernelWithEachKernel) {

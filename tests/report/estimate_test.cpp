@@ -24,7 +24,9 @@ const std::optional<Estimate>& find(const Section& section, const Estimates& est
                                     const std::string& scope, const std::string& policy,
                                     const std::string& reference = "") {
   static const std::optional<Estimate> kNone;
-  const auto policy_of = [&](size_t v) { return section.series[section.variants[v].series].policy; };
+  const auto policy_of = [&](size_t v) {
+    return section.series[section.variants[v].series].policy;
+  };
   for (size_t s = 0; s < estimates.scopes.size(); ++s) {
     if (estimates.scopes[s].name != scope) continue;
     for (size_t q = 0; q < estimates.quantities.size(); ++q) {
@@ -119,8 +121,8 @@ TEST(Estimate, NoAverageWhereATaskIsMissing) {
   auto unscored = scored(evicted("h2o", 64), {1});
   unscored[0].task = "fwe";
   unscored[0].score = nullptr;
-  const Results results = load({scored({}, {1, 0}), scored(fwe, {0, 1}),
-                                scored(evicted("h2o", 64), {1, 1}), unscored});
+  const Results results =
+      load({scored({}, {1, 0}), scored(fwe, {0, 1}), scored(evicted("h2o", 64), {1, 1}), unscored});
   const Section& section = results.sections[0];
   const Estimates estimates = estimate_all(section);
   EXPECT_TRUE(find(section, estimates, "mean over tasks", "full"));

@@ -77,8 +77,8 @@ TEST(Results, TasksStandInTheBenchmarksOrder) {
   std::vector<std::string> order;
   for (const Stratum& stratum : results.sections[0].strata)
     order.push_back(stratum.task + " " + std::to_string(*stratum.length));
-  EXPECT_EQ(order, (std::vector<std::string>{"niah_single_1 4096", "vt 4096", "cwe 4096",
-                                             "vt 8192"}));
+  EXPECT_EQ(order,
+            (std::vector<std::string>{"niah_single_1 4096", "vt 4096", "cwe 4096", "vt 8192"}));
 }
 
 }  // namespace

@@ -127,7 +127,14 @@
             ticks: (values, min, max) => powersOfTwo(min, max)},
   };
 
-  function axes(kind, values) {
+  // From the lowest interval to the highest, in steps of 5 and never outside 0 to 100.
+  function range(points) {
+    const ends = points.flatMap((p) => [p.y, p.low ?? p.y, p.high ?? p.y]);
+    return {min: Math.max(0, 5 * Math.floor((Math.min(...ends) - 1) / 5)),
+            max: Math.min(100, 5 * Math.ceil((Math.max(...ends) + 1) / 5))};
+  }
+
+  function axes(kind, values, points) {
     const {title, text, ticks} = kinds[kind];
     const grid = {color: css('--line')}, colour = css('--quiet');
     const min = Math.min(...values) / 1.08, max = Math.max(...values) * 1.08;
@@ -142,7 +149,7 @@
         },
       },
       y: {
-        grid, grace: '4%',
+        grid, ...(points.length ? range(points) : {min: 0, max: 100}),
         title: {display: true, text: 'score, %', color: colour},
         ticks: {color: colour},
       },
@@ -193,7 +200,7 @@
         backgroundColor: style.hollow ? css('--page') : colour,
         pointBackgroundColor: style.hollow ? css('--page') : colour,
         pointStyle: style.point, pointRadius: flat ? 0 : 4, pointHoverRadius: flat ? 4 : 6,
-        pointHitRadius: 8, showLine: true, hidden: this.hidden.has(series),
+        pointHitRadius: 8, showLine: true, clip: 8, hidden: this.hidden.has(series),
       };
     }
   }
@@ -254,11 +261,12 @@
       const {text, points} = this.chosen();
       const datasets = this.datasets(points);
       const values = datasets.flatMap((d) => d.data.map((p) => p.x));
+      const shown = datasets.filter((d) => !d.hidden).flatMap((d) => d.data);
       this.canvas.setAttribute('aria-label', `${this.title}: ${text}. Its numbers are in the tables.`);
       const options = {
         animation: false, responsive: true, maintainAspectRatio: false,
         interaction: {mode: 'nearest', intersect: false},
-        scales: axes(this.kind, values.length ? values : [1, 2]),
+        scales: axes(this.kind, values.length ? values : [1, 2], shown),
         plugins: {legend: {display: false}, tooltip: {callbacks: {
           title: () => '', label: (item) => tooltip(item),
         }}},
