@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include "cli/flags.h"
 #include "cli/json_lines.h"
@@ -17,6 +18,7 @@ struct ReportFlags {
   std::vector<std::string> files;
   std::string html, markdown;  // paths; empty: not asked for
   bool json = false, skip_bad = false;
+  std::vector<std::string> against;  // empty: what the options have
   report::ReportOptions options;
 };
 
@@ -33,6 +35,31 @@ Status check(const ReportFlags& flags) {
   return {};
 }
 
+// --against names policies that there are results of.
+Status check_against(const ReportFlags& flags, const report::Results& results) {
+  std::set<std::string> known;
+  for (const report::Section& section : results.sections) {
+    for (const report::Series& series : section.series)
+      known.insert(series.policy);
+  }
+  std::string names;
+  for (const std::string& name : known)
+    names.append(names.empty() ? "" : ", ").append(name);
+  for (const std::string& policy : flags.against) {
+    if (!known.contains(policy))
+      return Status::usage("--against is \"" + policy + "\", the results are of: " + names);
+  }
+  return {};
+}
+
+Status no_results(const ReportFlags& flags, size_t n_skipped) {
+  std::string message = "no result lines in " + input_name(flags.files.front());
+  if (flags.files.size() > 1)
+    message += " and " + std::to_string(flags.files.size() - 1) + " more files";
+  if (n_skipped > 0) message += ", " + std::to_string(n_skipped) + " malformed lines skipped";
+  return Status::model(message);
+}
+
 Result<report::Document> read_results(const ReportFlags& flags) {
   report::ResultLoader loader;
   size_t n_skipped = 0;
@@ -44,15 +71,11 @@ Result<report::Document> read_results(const ReportFlags& flags) {
     n_skipped += skipped;
   }
   const report::Results results = loader.finish();
-  if (results.sections.empty()) {
-    return Status::model(
-        "no result lines in " + input_name(flags.files.front()) +
-        (flags.files.size() == 1
-             ? ""
-             : " and " + std::to_string(flags.files.size() - 1) + " more files") +
-        (n_skipped == 0 ? "" : ", " + std::to_string(n_skipped) + " malformed lines skipped"));
-  }
-  return make_document(results, n_skipped, flags.options);
+  if (results.sections.empty()) return no_results(flags, n_skipped);
+  RESTKV_RETURN_IF_ERROR(check_against(flags, results));
+  report::ReportOptions options = flags.options;
+  if (!flags.against.empty()) options.against = flags.against;
+  return make_document(results, n_skipped, options);
 }
 
 nlohmann::ordered_json to_json(const report::Document& document) {
@@ -98,7 +121,7 @@ void register_report(CLI::App& app, int* exit_code) {
   add_flag_value(*command, "--maps", options.n_map, "needle maps of a section at most");
   CLI::Option* against =
       command
-          ->add_option("--against", options.against,
+          ->add_option("--against", flags->against,
                        "policy to compare with beside full (snapkv); may be repeated")
           ->allow_extra_args(false);
   finish_options(*command);

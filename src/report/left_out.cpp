@@ -19,11 +19,12 @@ std::string variant_name(const Section& section, size_t v) {
   return variant.budget == 0 ? name : name + " B" + std::to_string(variant.budget);
 }
 
-std::string joined(const std::vector<std::string>& names) {
+std::string joined(const std::vector<std::string>& names, size_t n_named = kNamed) {
   std::string text;
-  for (size_t i = 0; i < std::min(names.size(), kNamed); ++i)
-    text += (i == 0 ? "" : ", ") + names[i];
-  if (names.size() > kNamed) text += " and " + std::to_string(names.size() - kNamed) + " more";
+  for (size_t i = 0; i < std::min(names.size(), n_named); ++i)
+    text.append(i == 0 ? "" : ", ").append(names[i]);
+  if (names.size() > n_named)
+    text.append(" and ").append(std::to_string(names.size() - n_named)).append(" more");
   return text;
 }
 
@@ -108,7 +109,8 @@ std::string missing_sets(const Section& section) {
     if (!ran) missing.emplace_back(task.name);
   }
   if (missing.empty()) return "";
-  return "Data sets that were not run, which count in no average: " + joined(missing) + ".";
+  return "Data sets that were not run, which count in no average: " +
+         joined(missing, missing.size()) + ".";
 }
 
 std::string cut_prompts(const Section& section) {

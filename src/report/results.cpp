@@ -68,7 +68,7 @@ void make_names_unique(std::vector<Series>* series) {
       const bool differs = std::ranges::any_of(before, [&](const Series& other) {
         return other.name == before[i].name && field(other) != field(before[i]);
       });
-      if (differs) (*series)[i].name += " " + field(before[i]);
+      if (differs) (*series)[i].name.append(" ").append(field(before[i]));
     }
   }
 }

@@ -130,6 +130,7 @@ class ReportTest(Fixture):
         results = self.write([line()])
         self.expect(USAGE, ["files"])
         self.expect(USAGE, ["--resamples", "0"], results, "--resamples", 0)
+        self.expect(USAGE, ["--against", "snap", "full"], results, "--against", "snap")
         self.expect(REJECTED, ["cannot open", "none.jsonl"], self.dir / "none.jsonl")
         self.expect(REJECTED, ["no result lines"], self.write([], "empty.jsonl"))
         self.expect(REJECTED, ["directory"], self.dir)

@@ -63,9 +63,9 @@ inline LineSpec evicted(const std::string& policy, int64_t budget, int64_t kerne
   spec.variant = policy;
   if (kernel != 0) {
     spec.kernel = kernel;
-    spec.variant += " k" + std::to_string(kernel);
+    spec.variant.append(" k").append(std::to_string(kernel));
   }
-  spec.variant += " B" + std::to_string(budget);
+  spec.variant.append(" B").append(std::to_string(budget));
   return spec;
 }
 
@@ -73,7 +73,7 @@ inline LineSpec evicted(const std::string& policy, int64_t budget, int64_t kerne
 inline std::vector<LineSpec> scored(LineSpec spec, const std::vector<double>& scores) {
   std::vector<LineSpec> specs;
   for (size_t i = 0; i < scores.size(); ++i) {
-    spec.sample = "s" + std::to_string(i);
+    spec.sample = std::string("s").append(std::to_string(i));
     spec.score = scores[i];
     specs.push_back(spec);
   }

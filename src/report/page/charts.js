@@ -26,7 +26,8 @@
 
   // Colour says the policy, dashes the kernel, the point's shape the splits, its filling the layout.
   function styles(series) {
-    const kernels = [...new Set(series.map((s) => s.kernel))].sort((a, b) => b - a);
+    const kernels = [...new Set(series.map((s) => s.kernel))].filter((k) => k > 0)
+        .sort((a, b) => b - a);
     const taken = new Set();
     let nextColour = 0;
     return series.map((s) => {
@@ -48,17 +49,27 @@
 
   const colourOf = (style) => style.colour ?? css('--text');
 
+  // Around (16, 6), as Chart.js draws them.
+  const shapes = {
+    circle: 'M12 6a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z', triangle: 'M16 2l3.5 6.5h-7z',
+    rect: 'M13 3h6v6h-6z', rectRot: 'M16 2l4 4l-4 4l-4 -4z',
+  };
+
+  function drawing(name, attributes) {
+    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  }
+
   function swatch(style) {
-    const space = 'http://www.w3.org/2000/svg';
-    const svg = document.createElementNS(space, 'svg');
-    const line = document.createElementNS(space, 'line');
-    for (const [key, value] of Object.entries({width: 28, height: 10, 'aria-hidden': 'true'}))
-      svg.setAttribute(key, value);
-    for (const [key, value] of Object.entries({x1: 0, x2: 28, y1: 5, y2: 5, 'stroke-width': 2.5}))
-      line.setAttribute(key, value);
-    line.style.stroke = style.colour ?? 'var(--text)';
-    line.setAttribute('stroke-dasharray', style.dash.join(' '));
-    svg.append(line);
+    const colour = style.colour ?? 'var(--text)';
+    const svg = drawing('svg', {width: 32, height: 12, 'aria-hidden': 'true'});
+    const line = drawing('path', {d: 'M0 6h32', 'stroke-width': 2,
+                                  'stroke-dasharray': style.dash.join(' ')});
+    const point = drawing('path', {d: shapes[style.point], 'stroke-width': 2});
+    line.style.stroke = point.style.stroke = colour;
+    point.style.fill = style.hollow ? 'var(--page)' : colour;
+    svg.append(line, point);
     return svg;
   }
 
@@ -183,7 +194,8 @@
         });
         return button;
       };
-      return element('fieldset', {class: 'legend'}, element('legend', {}, 'Shown in the charts'),
+      return element('fieldset', {class: 'legend'}, element('legend', {}, 'Shown in the charts. Colour: policy; dashes: kernel; point: ' +
+                         'splits, hollow with a cache per query head.'),
                      ...boxes.map(([, label]) => label), all('all', true), all('none', false));
     }
 
@@ -248,8 +260,8 @@
         const data = bySeries.get(point.series) ?? [];
         bySeries.set(point.series, data);
         if (point[this.kind] !== null) data.push({...point, x: point[this.kind]});
-        else if (x.length) for (const end of [Math.min(...x), Math.max(...x)])
-          data.push({...point, x: end});
+        else if (this.kind === 'budget' && x.length)  // the full cache: a line from end to end
+          for (const end of [Math.min(...x), Math.max(...x)]) data.push({...point, x: end});
       }
       return [...bySeries].map(([series, data]) => {
         const flat = data.length > 0 && data.every((p) => p[this.kind] === null);
