@@ -102,8 +102,11 @@ void add_chapter(const Chapter& chapter, const std::string& section, std::string
   }
   for (const Table& table : chapter.tables)
     add_table(table, out);
+  if (chapter.maps.empty()) return;
+  put(out, {"<div class=\"maps\">\n"});
   for (const HeatMap& map : chapter.maps)
     add_map(map, out);
+  put(out, {"</div>\n"});
 }
 
 void add_section(const SectionPage& section, size_t place, std::string* out) {

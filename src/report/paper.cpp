@@ -1,6 +1,7 @@
 #include "report/paper.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,12 +38,15 @@ struct Row {
   std::map<int64_t, std::string> numbers;
 };
 
-// The paper's rows in their order, each method's own ones of ours behind it.
-std::vector<Row> merged(std::vector<Row> rows, const std::vector<Row>& ours) {
-  for (const Row& row : ours) {
-    const auto last = std::find_if(rows.rbegin(), rows.rend(),
-                                   [&](const Row& other) { return other.method == row.method; });
-    rows.insert(last == rows.rend() ? rows.end() : last.base(), row);
+// Method by method in the paper's order: its rows, then ours. Methods that the paper has no figures
+// of are left out.
+std::vector<Row> merged(const std::vector<Row>& paper, const std::vector<Row>& ours) {
+  std::vector<Row> rows;
+  for (const Row& first : paper) {
+    const auto is_known = [&](const Row& row) { return row.method == first.method; };
+    if (std::ranges::any_of(rows, is_known)) continue;
+    std::ranges::copy_if(paper, std::back_inserter(rows), is_known);
+    std::ranges::copy_if(ours, std::back_inserter(rows), is_known);
   }
   return rows;
 }

@@ -131,6 +131,14 @@
     return ticks;
   }
 
+  // Of ascending values those that stand far enough behind the last one kept.
+  function apart(values, distance) {
+    const kept = [];
+    for (const value of values)
+      if (!kept.length || Math.log(value / kept.at(-1)) >= distance) kept.push(value);
+    return kept;
+  }
+
   const kinds = {
     budget: {title: 'budget, entries', text: wholeText, ticks: (values) => values},
     length: {title: 'prompt length, tokens', text: wholeText, ticks: (values) => values},
@@ -153,9 +161,10 @@
       x: {
         type: 'logarithmic', min, max, grid,
         title: {display: true, text: title, color: colour},
-        ticks: {color: colour, callback: text, autoSkip: true, maxRotation: 45},
+        ticks: {color: colour, callback: text, autoSkip: false, maxRotation: 0},
         afterBuildTicks: (axis) => {
-          axis.ticks = ticks([...new Set(values)].sort((a, b) => a - b), min, max)
+          const width = 60 / axis.chart.width * Math.log(max / min);  // of a label
+          axis.ticks = apart(ticks([...new Set(values)].sort((a, b) => a - b), min, max), width)
               .map((value) => ({value}));
         },
       },
