@@ -11,6 +11,7 @@
 #include "cli/eval.h"
 #include "cli/generate.h"
 #include "cli/info.h"
+#include "cli/report.h"
 #include "cli/runtime.h"
 #include "cli/score.h"
 #include "cli/select.h"
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
   cli::register_score(app, &exit_code);
+  cli::register_report(app, &exit_code);
   cli::quiet_libraries();
   cli::install_signal_handlers();
   try {

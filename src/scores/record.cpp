@@ -36,7 +36,8 @@ Result<std::vector<std::string>> texts_of(const json& value, Names names) {
 }  // namespace
 
 Result<json> parse_record(std::string_view line) {
-  json record = json::parse(encode_utf8(decode_utf8(line)), nullptr, false);
+  json record = json::parse(line, nullptr, false);  // takes no bytes that are not UTF-8
+  if (record.is_discarded()) record = json::parse(encode_utf8(decode_utf8(line)), nullptr, false);
   if (record.is_discarded()) return Status::model("the line is not JSON");
   if (!record.is_object()) {
     return Status::model(std::string("the line holds a value of type ") + record.type_name() +
