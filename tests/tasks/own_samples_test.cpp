@@ -26,7 +26,7 @@ TEST_F(OwnSamplesTest, ThreeFormsOfQuestions) {
       R"({"question": "Q?", "choices": ["x", "y"], "answer": "B", "context": "C."})" "\n"
       R"({"question": "Q?", "choices": ["x", "y"], "answer": "x"})" "\n"
       R"({"question": "Q?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"})" "\n"
-      R"({"input": "Q?\nOptions:\n(A) x\n(B) y\n(C) z", "target": "(C)"})" "\n")});
+      R"x({"input": "Q?\nOptions:\n(A) x\n(B) y\n(C) z", "target": "(C)"})x" "\n")});
   ASSERT_TRUE(source.ok()) << source.status().message();
   ASSERT_EQ((*source)->size(), 5);
   const std::vector<int> labels = {1, 1, 0, 1, 2};
@@ -47,7 +47,7 @@ TEST_F(OwnSamplesTest, BadQuestionsAreNamed) {
            {R"({"question": "Q", "choices": ["x", "y"], "answer": 2})", "0 to 1"},
            {R"({"question": "Q", "choices": ["x", "y"], "answer": "w"})", "none of the choices"},
            {R"({"question": "Q", "choices": ["x", 3], "answer": 0})", "list of strings"},
-           {R"({"input": "Q", "target": "(A)"})", "at least 2"},
+           {R"x({"input": "Q", "target": "(A)"})x", "at least 2"},
            {"nonsense", "JSON"}}) {
     const auto source = choice_samples({.path = file(line + "\n")});
     ASSERT_FALSE(source.ok()) << line;
