@@ -4,7 +4,7 @@
 
 namespace restkv::cli {
 
-// `restkv eval perplexity`: how likely a model finds a text.
+// `restkv eval COMMAND`: the benchmarks, and how likely a model finds a text.
 void register_eval(CLI::App& app, int* exit_code);
 
 }  // namespace restkv::cli

@@ -1,64 +1,70 @@
 #include "cli/json_lines.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
 #include "cli/runtime.h"
-#include "scores/text.h"
 
 namespace restkv::cli {
 namespace {
 
 using nlohmann::json;
 
-std::string joined(Names names) {
-  std::string list;
-  for (const std::string_view name : names)
-    list += (list.empty() ? "" : " or ") + std::string(name);
-  return list;
-}
-
-Status wrong_type(Names names, const json& value, std::string_view allowed) {
-  return Status::model("field " + joined(names) + " holds a value of type " + value.type_name() +
-                       ", it must be " + std::string(allowed));
-}
-
-Result<std::vector<std::string>> texts_of(const json& value, Names names) {
-  if (value.is_string()) return std::vector{value.get<std::string>()};
-  if (value.is_number_integer()) return std::vector{value.dump()};
-  if (!value.is_array()) return wrong_type(names, value, "a list of strings");
-  std::vector<std::string> texts;
-  for (const json& item : value) {
-    if (!item.is_string() && !item.is_number_integer())
-      return wrong_type(names, item, "strings in a list");
-    texts.push_back(item.is_string() ? item.get<std::string>() : item.dump());
-  }
-  return texts;
-}
-
 Status take_line(std::string_view line, const std::function<Status(const json&)>& take) {
-  const json record = json::parse(encode_utf8(decode_utf8(line)), nullptr, false);
-  if (record.is_discarded()) return Status::model("the line is not JSON");
-  if (!record.is_object()) {
-    return Status::model(std::string("the line holds a value of type ") + record.type_name() +
-                         ", it must be a JSON object");
-  }
+  RESTKV_ASSIGN_OR_RETURN(const json record, parse_record(line));
   return take(record);
 }
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
+// A file line by line, of which no more than a line is held.
+class LineReader {
+ public:
+  explicit LineReader(const std::string& path)
+      : name_(input_name(path)), file_(path == "-" ? stdin : std::fopen(path.c_str(), "rb")) {}
+  ~LineReader() {
+    if (file_ != nullptr && file_ != stdin) std::fclose(file_);
+    std::free(line_);
+  }
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  // The next line without its newline, good until the next call; nothing at the end. Error: model.
+  Result<std::optional<std::string_view>> next() {
+    if (file_ == nullptr) return failed("open");
+    const ssize_t size = getline(&line_, &capacity_, file_);
+    if (size < 0 && std::feof(file_) == 0) return failed("read");
+    if (size < 0) return std::optional<std::string_view>();
+    std::string_view line(line_, static_cast<size_t>(size));
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    return std::optional(line);
+  }
+
+ private:
+  Status failed(const char* what) const {
+    return Status::model(std::string("cannot ") + what + " " + name_ + ": " + std::strerror(errno));
+  }
+
+  std::string name_;
+  FILE* file_;
+  char* line_ = nullptr;  // getline's own
+  size_t capacity_ = 0;
+};
 
 }  // namespace
 
 Result<size_t> for_each_json_line(const JsonLinesOptions& options,
                                   const std::function<Status(const json& record)>& take) {
-  RESTKV_ASSIGN_OR_RETURN(const std::string content, read_bytes(options.path));
+  LineReader reader(options.path);
   size_t n_skipped = 0, number = 0;
-  for (size_t begin = 0; begin < content.size();) {
-    const size_t end = std::min(content.find('\n', begin), content.size());
-    const std::string_view line(content.data() + begin, end - begin);
-    begin = end + 1;
+  for (;;) {
+    RESTKV_ASSIGN_OR_RETURN(const std::optional<std::string_view> next, reader.next());
+    if (!next) return n_skipped;
+    const std::string_view line = *next;
     ++number;
-    if (is_blank(line)) continue;
+    if (is_blank_line(line)) continue;
     const Status status = take_line(line, take);
     if (status.ok()) continue;
     if (!options.skip_bad) {
@@ -67,54 +73,6 @@ Result<size_t> for_each_json_line(const JsonLinesOptions& options,
     }
     ++n_skipped;
   }
-  return n_skipped;
-}
-
-const json* find_field(const json& record, Names names) {
-  for (const std::string_view name : names) {
-    const auto found = record.find(name);
-    if (found != record.end()) return &*found;
-  }
-  return nullptr;
-}
-
-Result<const json*> get_field(const json& record, Names names) {
-  const json* const field = find_field(record, names);
-  if (field == nullptr) return Status::model("field " + joined(names) + " is missing");
-  return field;
-}
-
-Result<std::string> get_text(const json& record, Names names) {
-  RESTKV_ASSIGN_OR_RETURN(const json* const field, get_field(record, names));
-  if (!field->is_string()) return wrong_type(names, *field, "a string");
-  return field->get<std::string>();
-}
-
-Result<std::vector<std::string>> get_texts(const json& record, Names names) {
-  RESTKV_ASSIGN_OR_RETURN(const json* const field, get_field(record, names));
-  return texts_of(*field, names);
-}
-
-Result<std::vector<std::vector<std::string>>> get_text_lists(const json& record, Names names,
-                                                             size_t n) {
-  RESTKV_ASSIGN_OR_RETURN(const json* const field, get_field(record, names));
-  if (!field->is_array()) return wrong_type(names, *field, "a list of lists of strings");
-  if (field->size() != n) {
-    return Status::model("field " + joined(names) + " has " + std::to_string(field->size()) +
-                         " entries, there are " + std::to_string(n) + " predictions");
-  }
-  std::vector<std::vector<std::string>> lists;
-  for (const json& item : *field) {
-    RESTKV_ASSIGN_OR_RETURN(std::vector<std::string> texts, texts_of(item, names));
-    lists.push_back(std::move(texts));
-  }
-  return lists;
-}
-
-Result<std::vector<std::string>> get_classes(const json& record) {
-  const json* const field = find_field(record, {"all_classes"});
-  if (field == nullptr || field->is_null()) return std::vector<std::string>();
-  return texts_of(*field, {"all_classes"});
 }
 
 }  // namespace restkv::cli

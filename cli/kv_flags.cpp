@@ -10,25 +10,16 @@
 namespace restkv::cli {
 namespace {
 
+constexpr const char* kOwn = "KV cache: the policy's own";
 constexpr std::string_view kTable = "table:";
 constexpr int64_t kMaxMib = int64_t{1} << 30;
-
-std::string names_of_policies() {
-  std::string names;
-  for (const auto& list : {policy_names(), preset_names()}) {
-    for (const std::string_view name : list)
-      names += (names.empty() ? "" : ", ") + std::string(name);
-  }
-  return names;
-}
 
 void add_policy_flags(CLI::App& app, KvFlags& flags) {
   PolicyOptions& policy = flags.config.policy;
   const auto add = [&](const char* name, auto& value, const std::string& help) {
-    add_flag_value(app, name, value, help)->group("KV cache: the policy's own");
+    add_flag_value(app, name, value, help)->group(kOwn);
   };
   add("--kv-window", policy.window, "observation window, tokens");
-  add("--kv-kernel", policy.kernel, "smoothing kernel, odd");
   add("--kv-alpha", policy.alpha, "rest-kv: EMA weight of the newer row");
   add("--kv-beta", policy.beta, "rest-kv: scale of adaptive smoothing");
   add("--kv-tau", policy.tau, "rest-kv: exponent of the distance");
@@ -44,7 +35,7 @@ void add_policy_flags(CLI::App& app, KvFlags& flags) {
       "cam: share of the entries, from the first on, that never merge");
   add("--kv-seed", policy.seed, "random, cam: seed");
   const auto add_switch = [&](const char* name, bool& value, const char* help) {
-    app.add_flag(name, value, help)->group("KV cache: the policy's own");
+    app.add_flag(name, value, help)->group(kOwn);
   };
   add_switch("--kv-no-projection", flags.no_projection, "rest-kv: leave the output projection out");
   add_switch("--kv-norm", policy.use_norm, "rest-kv, mode before: divide by |output|");
@@ -129,20 +120,6 @@ Result<std::optional<Schedule>> parse_schedule(const std::string& text) {
   return std::optional(schedule);
 }
 
-std::string schedule_name(const Schedule& schedule) {
-  switch (schedule.kind) {
-    case Schedule::Kind::prompt:
-      return "prompt";
-    case Schedule::Kind::turn:
-      return "turn";
-    case Schedule::Kind::decode:
-      return "decode:" + std::to_string(schedule.every);
-    case Schedule::Kind::chunk:
-      return "chunk:" + std::to_string(schedule.every);
-  }
-  return "?";
-}
-
 Status set_selection(const KvFlags& flags, CacheConfig* config) {
   RESTKV_ASSIGN_OR_RETURN(config->selection.granularity,
                           choose<Granularity>("--kv-granularity", flags.granularity,
@@ -181,10 +158,22 @@ Status set_protection(const KvFlags& flags, CacheConfig* config) {
   return {};
 }
 
+CLI::Option* group(CLI::Option* option) {
+  return option->group("KV cache");
+}
+
 }  // namespace
 
+std::string names_of_policies() {
+  std::string names;
+  for (const auto& list : {policy_names(), preset_names()}) {
+    for (const std::string_view name : list)
+      names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return names;
+}
+
 void add_kv_flags(CLI::App& app, KvFlags& flags) {
-  const auto group = [](CLI::Option* option) { option->group("KV cache"); };
   group(add_flag_value(app, "--kv-policy", flags.config.policy.name, names_of_policies()));
   CLI::Option* entries = add_flag_value(app, "--kv-budget", flags.config.budget,
                                         "entries per cached head, window included");
@@ -192,6 +181,12 @@ void add_kv_flags(CLI::App& app, KvFlags& flags) {
   group(app.add_option("--kv-budget-mib", flags.budget_mib,
                        "the same as memory: what the compressed cache may take")
             ->excludes(entries));
+  add_flag_value(app, "--kv-kernel", flags.config.policy.kernel, "smoothing kernel, odd")
+      ->group(kOwn);
+  add_kv_flags_but_lists(app, flags);
+}
+
+void add_kv_flags_but_lists(CLI::App& app, KvFlags& flags) {
   group(app.add_option("--kv-layer-budget", flags.layer_budget,
                        "split over layers: uniform, pyramid, table:FILE"));
   group(app.add_option("--kv-head-budget", flags.head_budget,
@@ -225,7 +220,7 @@ bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags) {
   });
 }
 
-Result<CacheConfig> cache_config(const KvFlags& flags) {
+Result<CacheConfig> unchecked_cache_config(const KvFlags& flags) {
   CacheConfig config = flags.config;
   RESTKV_RETURN_IF_ERROR(set_selection(flags, &config));
   RESTKV_ASSIGN_OR_RETURN(
@@ -236,6 +231,11 @@ Result<CacheConfig> cache_config(const KvFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(config.head_budget, parse_head_budget(flags));
   RESTKV_ASSIGN_OR_RETURN(config.schedule, parse_schedule(flags.schedule));
   RESTKV_RETURN_IF_ERROR(set_protection(flags, &config));
+  return config;
+}
+
+Result<CacheConfig> cache_config(const KvFlags& flags) {
+  RESTKV_ASSIGN_OR_RETURN(CacheConfig config, unchecked_cache_config(flags));
   if (flags.budget_mib && (*flags.budget_mib < 1 || *flags.budget_mib > kMaxMib)) {
     return Status::capacity("--kv-budget-mib is " + std::to_string(*flags.budget_mib) +
                             ", allowed: 1 to " + std::to_string(kMaxMib));

@@ -29,6 +29,14 @@ struct KvFlags {
   bool ada_raw = false, no_projection = false;
 };
 void add_kv_flags(CLI::App& app, KvFlags& flags);
+// The same without --kv-policy, --kv-budget, --kv-budget-mib and --kv-kernel, for a command that
+// takes lists of them.
+void add_kv_flags_but_lists(CLI::App& app, KvFlags& flags);
+// The names that --kv-policy takes, for its help.
+std::string names_of_policies();
+// What the flags say, whether the policy can work with it or not. Errors: usage, model (a table
+// file).
+Result<CacheConfig> unchecked_cache_config(const KvFlags& flags);
 // True when the command line asks for something that only an eviction would show.
 bool any_kv_flag_but_full(const CLI::App& app, const KvFlags& flags);
 // Errors: usage (a value that is not one of the allowed), capacity (budget), model (a table file).

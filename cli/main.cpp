@@ -2,6 +2,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -10,16 +11,18 @@
 #include "cli/eval.h"
 #include "cli/generate.h"
 #include "cli/info.h"
+#include "cli/report.h"
 #include "cli/runtime.h"
 #include "cli/score.h"
 #include "cli/select.h"
+#include "cli/version.h"
 
 namespace {
 
 int run(int argc, char** argv) {
   using namespace restkv;
   CLI::App app("restkv: long prompts through GGUF models inside a fixed KV budget");
-  app.set_version_flag("--version", "restkv 0.1.0");
+  app.set_version_flag("--version", std::string("restkv ") + cli::kVersion);
   app.require_subcommand(1);
   int exit_code = 0;
   cli::register_generate(app, &exit_code);
@@ -29,6 +32,7 @@ int run(int argc, char** argv) {
   cli::register_info(app, &exit_code);
   cli::register_select(app, &exit_code);
   cli::register_score(app, &exit_code);
+  cli::register_report(app, &exit_code);
   cli::quiet_libraries();
   cli::install_signal_handlers();
   try {

@@ -5,7 +5,7 @@
 #include "cli/runtime.h"
 #include "scores/infinitebench.h"
 #include "scores/rounding.h"
-#include "scores/ruler.h"
+#include "tasks/ruler_samples.h"
 
 namespace restkv::cli {
 namespace {
@@ -13,12 +13,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// What the benchmarks' own runners call these fields.
 const Names kPrediction = {"prediction", "pred", "model_response"};
-const Names kAnswers = {"answers", "outputs", "references",   "reference",
-                        "label",   "answer",  "ground_truth", "output"};
-const Names kLabel = {"label", "ground_truth", "answers", "answer", "reference", "references"};
-const Names kNeedle = {"needle", "references", "reference"};
 
 ordered_json begin_document(const ScoreTaskOptions& options, size_t n_sample, size_t n_skipped) {
   return {{"benchmark", benchmark_name(options.benchmark)},
@@ -57,7 +52,7 @@ Status take_longbench(const LongBenchTask& task, const json& record, LongBenchLi
                          " needs the names of its classes");
   }
   if (!classes.empty()) lines->all_classes = std::move(classes);
-  const json* const length = find_field(record, {"length"});
+  const json* const length = find_field(record, {"words", "length"});
   lines->have_lengths &= length != nullptr && length->is_number();
   if (lines->have_lengths) sample.length = length->get<int64_t>();
   lines->samples.push_back(std::move(sample));
@@ -87,7 +82,7 @@ Result<ordered_json> score_longbench(const ScoreTaskOptions& options) {
 }
 
 Result<ordered_json> score_ruler(const ScoreTaskOptions& options) {
-  RESTKV_ASSIGN_OR_RETURN(const RulerTask* const task, find_ruler_task(options.task));
+  RESTKV_ASSIGN_OR_RETURN(const RulerTask* const task, find_ruler_like_task(options.task));
   std::vector<std::string> predictions;
   std::vector<std::vector<std::string>> references;
   const auto take = [&](const json& record) -> Status {
@@ -149,18 +144,6 @@ Result<ordered_json> score_niah(const ScoreTaskOptions& options) {
   return document;
 }
 
-// A record of the data files has no label but an answer and the options.
-Result<Label> label_of(const InfiniteBenchTask& task, const json& record) {
-  RESTKV_ASSIGN_OR_RETURN(const json* const label, get_field(record, kLabel));
-  const bool is_choice =
-      task.metric == infinitebench_choice || task.metric == infinitebench_code_debug;
-  const json* const options = find_field(record, {"options"});
-  if (!is_choice || options == nullptr) return *label;
-  const auto built = infinitebench_choice_label(*label, *options);
-  if (!built.has_value()) return Status::model("the answer is none of the options");
-  return *built;
-}
-
 Result<ordered_json> score_infinitebench(const ScoreTaskOptions& options) {
   RESTKV_ASSIGN_OR_RETURN(const InfiniteBenchTask* const task,
                           find_infinitebench_task(options.task));
@@ -168,7 +151,7 @@ Result<ordered_json> score_infinitebench(const ScoreTaskOptions& options) {
   size_t n_sample = 0;
   const auto take = [&](const json& record) -> Status {
     RESTKV_ASSIGN_OR_RETURN(const std::string prediction, get_text(record, kPrediction));
-    RESTKV_ASSIGN_OR_RETURN(const Label label, label_of(*task, record));
+    RESTKV_ASSIGN_OR_RETURN(const Label label, infinitebench_label(*task, record));
     official.add(task->metric({prediction, label, InfiniteBenchForm::official}));
     reference.add(task->metric({prediction, label, InfiniteBenchForm::reference}));
     ++n_sample;
@@ -183,6 +166,29 @@ Result<ordered_json> score_infinitebench(const ScoreTaskOptions& options) {
 }
 
 }  // namespace
+
+const Names kAnswers = {"answers", "outputs", "references",   "reference",
+                        "label",   "answer",  "ground_truth", "output"};
+const Names kLabel = {"label", "ground_truth", "answers", "answer", "reference", "references"};
+const Names kNeedle = {"needle", "references", "reference"};
+
+Result<const RulerTask*> find_ruler_like_task(std::string_view name) {
+  static constexpr RulerTask kJsonWords{kJsonWordsTask, "retrieval", StringMatch::all,
+                                        kJsonWordsNewTokens, false};
+  if (name == kJsonWordsTask) return &kJsonWords;
+  return find_ruler_task(name);
+}
+
+Result<Label> infinitebench_label(const InfiniteBenchTask& task, const json& record) {
+  RESTKV_ASSIGN_OR_RETURN(const json* const label, get_field(record, kLabel));
+  const bool is_choice =
+      task.metric == infinitebench_choice || task.metric == infinitebench_code_debug;
+  const json* const options = find_field(record, {"options"});
+  if (!is_choice || options == nullptr) return *label;
+  const auto built = infinitebench_choice_label(*label, *options);
+  if (!built.has_value()) return Status::model("the answer is none of the options");
+  return *built;
+}
 
 const char* benchmark_name(Benchmark benchmark) {
   switch (benchmark) {

@@ -7,13 +7,24 @@
 
 #include "cli/json_lines.h"
 #include "restkv/status.h"
+#include "scores/infinitebench.h"
 #include "scores/longbench.h"
+#include "scores/ruler.h"
 #include "scores/score.h"
 
 namespace restkv::cli {
 
 enum class Benchmark { longbench, ruler, niah, infinitebench };
 const char* benchmark_name(Benchmark benchmark);
+
+// What the benchmarks' own runners call the answers.
+extern const Names kAnswers, kLabel, kNeedle;
+
+// RULER's tasks, and json_words, which is read and scored like them. Error: usage.
+Result<const RulerTask*> find_ruler_like_task(std::string_view name);
+// The label of a record; one of the data files has none but an answer and the options.
+// Error: model.
+Result<Label> infinitebench_label(const InfiniteBenchTask& task, const nlohmann::json& record);
 
 struct ScoreTaskOptions {
   Benchmark benchmark = Benchmark::longbench;

@@ -79,6 +79,7 @@ struct PolicyTraits {
   // true: select_positions() replaces score() and smoothing; all heads of a layer alike.
   bool position_only = false;
   bool keeps_all = false;  // the full cache: never called, nothing is evicted
+  bool pools = false;      // scores are smoothed with PolicyOptions::kernel
   // Floats that live with every entry and are compacted with it (H2O's running sums), for each
   // query head: GroupScores::entry_state goes out, Observation::entry_state comes back.
   int state_per_entry = 0;

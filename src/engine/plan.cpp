@@ -55,6 +55,20 @@ Status check_protection(const CachePlan& plan) {
 
 }  // namespace
 
+std::string schedule_name(const Schedule& schedule) {
+  switch (schedule.kind) {
+    case Schedule::Kind::prompt:
+      return "prompt";
+    case Schedule::Kind::turn:
+      return "turn";
+    case Schedule::Kind::decode:
+      return "decode:" + std::to_string(schedule.every);
+    case Schedule::Kind::chunk:
+      return "chunk:" + std::to_string(schedule.every);
+  }
+  return "?";
+}
+
 Result<std::shared_ptr<const CachePlan>> CachePlan::make(CacheConfig config) {
   if (config.budget < 1 || config.budget > INT32_MAX / 2) {
     return Status::capacity("--kv-budget is " + std::to_string(config.budget) +

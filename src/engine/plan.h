@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "model/hparams.h"
 #include "restkv/options.h"
@@ -13,6 +14,9 @@ namespace restkv {
 
 // Room for decoded tokens that a layer is given at once while a schedule counts them.
 constexpr int64_t kMaxRoom = 1024;
+
+// "prompt", "turn", "decode:N", "chunk:N".
+std::string schedule_name(const Schedule& schedule);
 
 struct CachePlan {
   CacheConfig config;  // what the user set, presets resolved

@@ -3,6 +3,7 @@
 // Thread safety: none; one thread changes a sequence at a time.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,15 @@ struct Sequence {
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }
+  // Entries above n_cached_head * min(budget, tokens) in each layer: what the method's own rules
+  // keep beyond the budget that was asked for.
+  int64_t over_budget() const {
+    if (plan->traits.keeps_all) return 0;
+    int64_t allowed = 0;
+    for (const LayerCache& layer : cache.layers)
+      allowed += layer.n_head() * std::min<int64_t>(plan->config.budget, n_seen());
+    return std::max<int64_t>(0, cache.n_entry() - allowed);
+  }
 };
 
 }  // namespace restkv

@@ -1,7 +1,5 @@
 #include "engine/session.h"
 
-#include <algorithm>
-
 #include "engine/decode.h"
 
 namespace restkv {
@@ -27,14 +25,6 @@ Status Session::read(const ReadRequest& request) {
 Status Session::decode(int32_t token) {
   const DecodeSlot slot{&sequence_, token};
   return restkv::decode(model_, compute_, {&slot, 1}, &logits_);
-}
-
-int64_t Session::over_budget() const {
-  if (plan().traits.keeps_all) return 0;
-  int64_t allowed = 0;
-  for (const LayerCache& layer : cache().layers)
-    allowed += layer.n_head() * std::min(plan().config.budget, n_token());
-  return std::max<int64_t>(0, cache().n_entry() - allowed);
 }
 
 }  // namespace restkv

@@ -33,9 +33,7 @@ class Session {
   const CachePlan& plan() const { return *sequence_.plan; }
   const KvMeter& meter() const { return *sequence_.cache.meter; }
   int64_t n_token() const { return sequence_.n_seen(); }
-  // Entries above n_cached_head * min(budget, tokens) in each layer: what the method's own rules
-  // keep beyond the budget that was asked for.
-  int64_t over_budget() const;
+  int64_t over_budget() const { return sequence_.over_budget(); }
 
   // Of the last read(); eviction_ms() covers everything since the session began.
   double read_ms() const { return read_ms_; }

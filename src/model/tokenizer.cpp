@@ -92,6 +92,21 @@ std::string Tokenizer::piece(int32_t token) const {
   return out;
 }
 
+std::string Tokenizer::text(std::span<const int32_t> tokens) const {
+  std::string out(tokens.size() * 8 + 64, '\0');
+  const auto call = [&] {
+    return llama_detokenize(vocab(), tokens.data(), static_cast<int32_t>(tokens.size()), out.data(),
+                            static_cast<int32_t>(out.size()), true, false);
+  };
+  int32_t n = call();
+  if (n < 0) {
+    out.resize(-n);
+    n = call();
+  }
+  out.resize(std::max(n, 0));
+  return out;
+}
+
 Result<std::string> Tokenizer::apply_template(const std::vector<ChatMessage>& messages) const {
   std::vector<llama_chat_message> chat;
   size_t size = 4096;

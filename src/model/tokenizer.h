@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ class Tokenizer {
   Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_special,
                                         bool parse_special) const;
   std::string piece(int32_t token) const;
+  // The text of a run of tokens, special ones left out: the blank that a SentencePiece vocabulary
+  // puts in front of a text is not part of it. May end within a character.
+  std::string text(std::span<const int32_t> tokens) const;
 
   bool is_end(int32_t token) const { return llama_vocab_is_eog(vocab(), token); }
   int32_t n_vocab() const { return llama_vocab_n_tokens(vocab()); }

@@ -24,6 +24,7 @@ class RestKv : public EvictionPolicy {
     return {.name = "rest-kv",
             .needs = needs,
             .vote = VotePoint::after_smoothing,
+            .pools = settings_.spatial != Smoothing::Kind::none,
             .pyramid_spares_short = false};
   }
 

@@ -14,8 +14,10 @@ class SnapKv : public EvictionPolicy {
   SnapKv(Fold temporal, Smoothing pooling) : temporal_(temporal), pooling_(pooling) {}
 
   PolicyTraits traits() const override {
-    return {
-        .name = "snapkv", .needs = Statistic::window_queries, .vote = VotePoint::before_smoothing};
+    return {.name = "snapkv",
+            .needs = Statistic::window_queries,
+            .vote = VotePoint::before_smoothing,
+            .pools = pooling_.kind != Smoothing::Kind::none};
   }
 
   Status score(const Observation& group, GroupScores* scores) const override {

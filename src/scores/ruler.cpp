@@ -61,14 +61,19 @@ std::string ruler_clean(std::string_view prediction) {
   return encode_utf8(cleaned(prediction));
 }
 
+Score ruler_sample(StringMatch match, std::string_view prediction,
+                   std::span<const std::string> references, bool clean) {
+  const Text text = clean ? cleaned(prediction) : decode_utf8(prediction);
+  return sample_score(match, text, references);
+}
+
 Score ruler_score(StringMatch match, std::span<const std::string> predictions,
                   std::span<const std::vector<std::string>> references, bool clean) {
   RESTKV_CHECK(predictions.size() == references.size());
   if (predictions.empty()) return Score::raises("ZeroDivisionError");
   std::vector<double> scores;
   for (size_t i = 0; i < predictions.size(); ++i) {
-    const Text text = clean ? cleaned(predictions[i]) : decode_utf8(predictions[i]);
-    const Score score = sample_score(match, text, references[i]);
+    const Score score = ruler_sample(match, predictions[i], references[i], clean);
     if (!score.ok()) return score;
     scores.push_back(score.value);
   }

@@ -32,6 +32,10 @@ Result<const RulerTask*> find_ruler_task(std::string_view name);
 // stripped again. UTF-8 in and out.
 std::string ruler_clean(std::string_view prediction);
 
+// One sample, 0..1. `clean` as below. No references: the published code's error.
+Score ruler_sample(StringMatch match, std::string_view prediction,
+                   std::span<const std::string> references, bool clean);
+
 // Mean over the samples, 0..100, two decimals. `clean`: with ruler_clean(), as RULER does and the
 // ReST-KV reference does not. No samples, or one without references, give the published code's
 // error. REQUIRES: predictions and references are equally many.

@@ -21,14 +21,16 @@ class SampleSource {
   // Sample i of size(), the same however often and in whatever order it is asked for. Errors: model
   // (a line of a file), capacity (a length that holds no sample), runtime (the tokenizer).
   virtual Result<Sample> sample(int64_t i) const = 0;
+  // Malformed lines that were left out of a file because the caller asked for it.
+  virtual int64_t n_skipped() const { return 0; }
 };
 
 // A model's tokenizer, as generators need it. Thread safety: the functions'.
 struct TextTokens {
   // special: with the tokens that the model wants around a text.
-  std::function<Result<std::vector<int32_t>>(std::string_view text, bool special)> encode;
+  std::function<Result<std::vector<int32_t>>(std::string_view text, bool special)> encode = {};
   // Special tokens leave no text.
-  std::function<std::string(std::span<const int32_t> tokens)> decode;
+  std::function<std::string(std::span<const int32_t> tokens)> decode = {};
 };
 
 }  // namespace restkv

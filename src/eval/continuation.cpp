@@ -1,0 +1,63 @@
+#include "eval/continuation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/decode.h"
+
+namespace restkv {
+namespace {
+
+void take_back(size_t n, Sequence* sequence) {
+  for (LayerCache& layer : sequence->cache.layers) {
+    for (size_t i = 0; i < n; ++i)
+      layer.drop_last();
+  }
+  sequence->cache.next_position -= static_cast<int32_t>(n);
+}
+
+}  // namespace
+
+double log_sum_exp(std::span<const float> logits) {
+  const double top = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float x : logits)
+    sum += std::exp(x - top);
+  return top + std::log(sum);
+}
+
+TokenScore score_token(std::span<const float> logits, int32_t token) {
+  const float own = logits[token];
+  return {.nll = log_sum_exp(logits) - own, .likeliest = own >= *std::ranges::max_element(logits)};
+}
+
+Result<ContinuationScores> score_continuation(const Model& model, Compute& compute,
+                                              VariantReading* reading,
+                                              const ContinuationRequest& request) {
+  const size_t n_variant = reading->sequences.size(), n_vocab = model.hparams().n_vocab;
+  ContinuationScores scores(n_variant);
+  std::vector<float> step;
+  const auto logits = [&](size_t v) -> std::span<const float> {
+    return step.empty() ? reading->logits(v) : std::span(step).subspan(v * n_vocab, n_vocab);
+  };
+  size_t n_fed = 0;
+  for (size_t i = 0; i < request.tokens.size(); ++i) {
+    const int32_t token = request.tokens[i];
+    for (size_t v = 0; v < n_variant; ++v)
+      scores[v].push_back(score_token(logits(v), token));
+    if (request.on_step) RESTKV_RETURN_IF_ERROR(request.on_step(i, logits));
+    if (i + 1 == request.tokens.size()) break;
+    std::vector<DecodeSlot> slots;
+    for (Sequence& sequence : reading->sequences)
+      slots.push_back({&sequence, token});
+    RESTKV_RETURN_IF_ERROR(decode(model, compute, slots, &step));
+    ++n_fed;
+  }
+  if (request.take_back) {
+    for (Sequence& sequence : reading->sequences)
+      take_back(n_fed, &sequence);
+  }
+  return scores;
+}
+
+}  // namespace restkv

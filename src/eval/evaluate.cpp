@@ -1,0 +1,164 @@
+#include "eval/evaluate.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "core/clock.h"
+#include "eval/crew.h"
+#include "eval/result_file.h"
+#include "eval/sample_run.h"
+#include "eval/variant_reading.h"
+
+namespace restkv {
+namespace {
+
+// A sample by its cell and its place there.
+struct Piece {
+  const EvalCell* cell;
+  int64_t i;
+};
+
+std::vector<Piece> list_pieces(const Evaluation& evaluation) {
+  std::vector<Piece> pieces;
+  int64_t number = 0;
+  for (const EvalCell& cell : evaluation.cells) {
+    for (int64_t i = 0; i < cell.source->size(); ++i, ++number)
+      if (number % evaluation.shard.count == evaluation.shard.index) pieces.push_back({&cell, i});
+  }
+  return pieces;
+}
+
+// Remaining time by what the samples of this run took: in proportion to their length, where that is
+// known.
+class Forecast {
+ public:
+  explicit Forecast(const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces)
+      left_ += weight(piece);
+  }
+  void done(const Piece& piece, bool answered) {
+    left_ -= weight(piece);
+    if (answered) answered_ += weight(piece);
+    if (!answered && answered_ == 0) start_ms_ = now_ms();  // passing over what is there is free
+  }
+  std::optional<double> left_s() const {
+    if (answered_ <= 0) return std::nullopt;
+    return (now_ms() - start_ms_) / 1000 / answered_ * left_;
+  }
+
+ private:
+  static double weight(const Piece& piece) {
+    return static_cast<double>(piece.cell->length.value_or(1));
+  }
+
+  double left_ = 0, answered_ = 0;
+  double start_ms_ = now_ms();
+};
+
+class Run {
+ public:
+  Run(const Model& model, const Evaluation& evaluation)
+      : model_(model),
+        evaluation_(evaluation),
+        pieces_(list_pieces(evaluation)),
+        forecast_(pieces_) {}
+
+  Result<EvalOutcome> run() {
+    RESTKV_ASSIGN_OR_RETURN(file_, ResultFile::open(evaluation_.out, evaluation_.config));
+    times_.open(evaluation_.out + ".times.jsonl", std::ios::app);
+    outcome_.n_sample = static_cast<int64_t>(pieces_.size());
+    const CrewPlan plan{
+        .n_piece = outcome_.n_sample,
+        .n_process = static_cast<int>(std::min<int64_t>(evaluation_.n_process, outcome_.n_sample)),
+        .begin = [this] { return begin(); },
+        .take = [this](int64_t i, const std::string& result) { return take(i, result); },
+        .on_wait = [this] { show(std::nullopt); },
+        .cancel = evaluation_.cancel};
+    RESTKV_RETURN_IF_ERROR(run_crew(plan));
+    return outcome_;
+  }
+
+ private:
+  Result<PieceWork> begin() {
+    const bool alone = evaluation_.n_process <= 1;
+    if (!alone) file_->close();  // the lock is the first process's
+    RESTKV_ASSIGN_OR_RETURN(compute_, Compute::create(evaluation_.n_thread_each, evaluation_.cancel,
+                                                      evaluation_.engine.kernels));
+    std::function<void(double)> on_reading;
+    if (alone) on_reading = [this](double share) { show(share); };
+    runner_ = std::make_unique<SampleRunner>(model_, *compute_, evaluation_, *file_, on_reading);
+    return PieceWork([this](int64_t i) -> Result<std::string> {
+      now_ = &pieces_[i];
+      RESTKV_ASSIGN_OR_RETURN(const SampleLines lines, runner_->run(*now_->cell, now_->i));
+      return lines.pack();
+    });
+  }
+
+  Status take(int64_t i, const std::string& result) {
+    const SampleLines lines = SampleLines::unpack(result);
+    now_ = &pieces_[i];
+    const bool answered = !lines.results.empty();
+    if (answered) {
+      times_ << lines.times << std::flush;
+      RESTKV_RETURN_IF_ERROR(file_->append(lines.results));
+      ++outcome_.n_answered;
+    }
+    forecast_.done(*now_, answered);
+    ++n_done_;
+    show(std::nullopt);
+    return {};
+  }
+
+  void show(std::optional<double> reading) const {
+    if (!evaluation_.on_progress) return;
+    EvalProgress progress;
+    progress.n_done = n_done_;
+    progress.n_sample = outcome_.n_sample;
+    if (now_ != nullptr) {
+      progress.task = now_->cell->task;
+      progress.length = now_->cell->length;
+    }
+    progress.reading = reading;
+    progress.left_s = forecast_.left_s();
+    evaluation_.on_progress(progress);
+  }
+
+  const Model& model_;
+  const Evaluation& evaluation_;
+  const std::vector<Piece> pieces_;
+  Forecast forecast_;
+  std::unique_ptr<ResultFile> file_;
+  std::ofstream times_;
+  std::unique_ptr<Compute> compute_;
+  std::unique_ptr<SampleRunner> runner_;
+  const Piece* now_ = nullptr;
+  int64_t n_done_ = 0;
+  EvalOutcome outcome_;
+};
+
+}  // namespace
+
+Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation) {
+  return Run(model, evaluation).run();
+}
+
+Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
+                         int n_new, int n_process) {
+  MemoryPlan plan = plan_variants(hparams,
+                                  {.n_token = n_token,
+                                   .kernels = evaluation.engine.kernels,
+                                   .n_threads = evaluation.n_thread_each,
+                                   .attention = evaluation.attention},
+                                  n_new, evaluation.variants);
+  plan.kv_peak_bytes *= n_process;
+  plan.hidden_bytes *= n_process;
+  plan.work_bytes *= n_process;
+  const Status status = check_memory(plan, n_token);
+  if (status.ok()) return status;
+  return Status(status.kind(),
+                std::to_string(evaluation.variants.size()) + " variants" +
+                    (n_process > 1 ? " in " + std::to_string(n_process) + " processes" : "") +
+                    ": " + status.message());
+}
+
+}  // namespace restkv
