@@ -6,12 +6,12 @@ PYTHON := .deps/venv/bin/python3
 SOURCES = git ls-files --cached --others --exclude-standard -- '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan format tidy clean
+.PHONY: help setup build demo eval-smoke test asan tsan format tidy clean
 # What runs below may call make itself: it must not take itself for a part of this one.
 APART := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: ## packages, virtual environment and default model, whatever of it is missing
 	@$(APART) scripts/setup.sh
@@ -27,6 +27,9 @@ build: setup ## the release build: build/restkv
 
 demo: build ## a question about a long text, with the full cache and with 256 entries
 	@$(PYTHON) scripts/demo.py
+
+eval-smoke: build ## a small evaluation of the default model: a table, and a page in build/eval-smoke
+	@scripts/eval_smoke.sh
 
 test: build ## all tests
 	@ctest --test-dir build --output-on-failure --no-label-summary
