@@ -36,6 +36,8 @@ const char* name_of(bench::Bound bound) {
       return "f64";
     case bench::Bound::bf16:
       return "bf16";
+    case bench::Bound::amx:
+      return "amx";
     case bench::Bound::int8:
       return "int8";
     case bench::Bound::memory:
@@ -65,10 +67,11 @@ Json to_row(const bench::KernelRow& r) {
 
 std::string describe(const bench::MachinePeaks& p) {
   char text[256];
-  std::snprintf(text, sizeof text,
-                "Peaks: %.0f GFLOP/s f32, %.0f bf16, %.0f GOP/s int8 of one thread; reading %.1f "
-                "GB/s with one thread, %.1f with %d.",
-                p.f32, p.bf16, p.int8, p.read_1, p.read_n, p.n_threads);
+  std::snprintf(
+      text, sizeof text,
+      "Peaks: %.0f GFLOP/s f32, %.0f bf16, %.0f bf16 by AMX, %.0f GOP/s int8 of one thread; "
+      "reading %.1f GB/s with one thread, %.1f with %d.",
+      p.f32, p.bf16, p.amx, p.int8, p.read_1, p.read_n, p.n_threads);
   return text;
 }
 
@@ -79,9 +82,10 @@ Status run(const KernelFlags& f) {
   ProgressLine progress;
   progress.show("the machine's peaks");
   const bench::MachinePeaks peaks = bench::measure_peaks(engine.n_threads);
-  document["peaks"] = {{"f32", peaks.f32},       {"bf16", peaks.bf16},
-                       {"int8", peaks.int8},     {"read_1", peaks.read_1},
-                       {"read_n", peaks.read_n}, {"threads", peaks.n_threads}};
+  document["peaks"] = {{"f32", peaks.f32},          {"bf16", peaks.bf16},
+                       {"amx", peaks.amx},          {"int8", peaks.int8},
+                       {"read_1", peaks.read_1},    {"read_n", peaks.read_n},
+                       {"threads", peaks.n_threads}};
   document["notes"] = Json::array({describe(peaks)});
   const auto rows =
       bench::run_kernels({.filter = f.filter,

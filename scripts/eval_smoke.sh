@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 restkv=${RESTKV_BIN:-build/restkv}
 out=build/eval-smoke
+text=/usr/share/common-licenses/GPL-3
 policies=full,rest-kv,snapkv,streaming-llm
 mkdir -p "$out"
 
@@ -20,8 +21,8 @@ evaluate() {
 
 evaluate needle ruler --task niah_single_1 --length 1024 -n 8 --preset restkv
 evaluate passkey infinitebench --task passkey --length 1024 -n 8
-evaluate choice choice --data examples/choice.jsonl --pad-tokens 800 --haystack LICENSE
-evaluate cloze cloze --data examples/cloze.jsonl --pad-tokens 800 --haystack LICENSE
+evaluate choice choice --data examples/choice.jsonl --pad-tokens 800 --haystack "$text"
+evaluate cloze cloze --data examples/cloze.jsonl --pad-tokens 800 --haystack "$text"
 
 "$restkv" report "$out"/{needle,passkey,choice,cloze}.jsonl --title "A small evaluation" \
   --html "$out/report.html" --markdown "$out/report.md"

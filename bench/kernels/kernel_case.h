@@ -13,7 +13,7 @@ namespace restkv::bench {
 
 // Which of the machine's peaks a kernel is compared with. Those that are counted by their values
 // have none.
-enum class Bound { f32, f64, bf16, int8, memory, values };
+enum class Bound { f32, f64, bf16, amx, int8, memory, values };
 
 // What a variant that multiplies in bf16 may differ from the plain loop.
 constexpr double kBf16Tolerance = 1e-2;
@@ -41,11 +41,16 @@ struct KernelCase {
   std::function<std::vector<float>()> result;
   // Of a variant's result from the plain loop's: the largest difference over the largest value.
   double tolerance = 1e-4;
-  // Whether avx512_bf16 multiplies in bf16: its peak is that of bf16, its tolerance kBf16Tolerance.
+  // Whether the levels that have bf16 multiply in it: their peak is that of the instruction, their
+  // tolerance kBf16Tolerance.
   bool has_bf16 = false;
 
   bool in_bf16(const kernels::KernelSet& set) const {
-    return has_bf16 && set.name == "avx512_bf16";
+    return has_bf16 && (set.name == "avx512_bf16" || set.name == "amx_bf16");
+  }
+  Bound bound_of(const kernels::KernelSet& set) const {
+    if (bound != Bound::f32 || !in_bf16(set)) return bound;
+    return set.name == "amx_bf16" ? Bound::amx : Bound::bf16;
   }
 };
 

@@ -62,6 +62,8 @@ double peak_of(const MachinePeaks& peaks, Bound bound, int n_threads) {
       return peaks.f64();
     case Bound::bf16:
       return peaks.bf16;
+    case Bound::amx:
+      return peaks.amx;
     case Bound::int8:
       return peaks.int8;
     case Bound::memory:
@@ -107,7 +109,7 @@ void measure(const KernelScenario& scenario, const KernelCase& one, const Machin
   for (size_t i = 0; i < sets.size(); ++i) {
     KernelRow& row = found[i];
     row.n_threads = n_threads;
-    row.bound = one.bound == Bound::f32 && one.in_bf16(*sets[i]) ? Bound::bf16 : one.bound;
+    row.bound = one.bound_of(*sets[i]);
     const double peak = peak_of(peaks, row.bound, n_threads);
     row.rate = spread_of(rates[i]);
     row.share = peak > 0 ? row.rate.median / peak : 0;

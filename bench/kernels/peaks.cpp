@@ -56,19 +56,22 @@ double best_read(ReadLoop loop, const uint64_t* words, int n_threads) {
 }
 
 struct Loops {
-  PeakLoop f32 = f32_loop_plain, bf16 = nullptr, int8 = nullptr;
+  PeakLoop f32 = f32_loop_plain, bf16 = nullptr, amx = nullptr, int8 = nullptr;
   ReadLoop read = read_loop_plain;
 };
 
 Loops choose_loops() {
   Loops loops;
 #ifdef RESTKV_X86_KERNELS
-  if (cpu_has_avx2()) loops = {f32_loop_avx2, nullptr, nullptr, read_loop_avx2};
-  if (cpu_has_avx512()) loops = {f32_loop_avx512, nullptr, nullptr, read_loop_avx512};
+  if (cpu_has_avx2()) loops = {.f32 = f32_loop_avx2, .read = read_loop_avx2};
+  if (cpu_has_avx512()) loops = {.f32 = f32_loop_avx512, .read = read_loop_avx512};
   if (cpu_has_avx512_bf16()) {
     loops.bf16 = bf16_loop_avx512;
     loops.int8 = int8_loop_avx512;
   }
+#endif
+#ifdef RESTKV_AMX_KERNELS
+  if (cpu_has_amx_bf16()) loops.amx = bf16_loop_amx;
 #endif
   return loops;
 }
@@ -100,6 +103,7 @@ MachinePeaks measure_peaks(int n_threads) {
   const Loops loops = choose_loops();
   MachinePeaks peaks{.f32 = best_rate(loops.f32), .n_threads = n_threads};
   if (loops.bf16 != nullptr) peaks.bf16 = best_rate(loops.bf16);
+  if (loops.amx != nullptr) peaks.amx = best_rate(loops.amx);
   if (loops.int8 != nullptr) peaks.int8 = best_rate(loops.int8);
   const std::unique_ptr<uint64_t[]> words(new (std::nothrow) uint64_t[kReadWords]);
   if (!words) return peaks;

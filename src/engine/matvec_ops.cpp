@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 
+#include "core/cpu.h"
 #include "kernels/dispatch.h"
 
 namespace restkv {
@@ -123,7 +124,7 @@ struct MatvecOps::Vectors {
 
 bool MatvecOps::available() {
   // On older CPUs ggml's packed weights are not slower.
-  return kernels::best_kernels().name == "avx512_bf16";
+  return cpu_has_avx512_bf16();
 }
 
 // Only a name for the product: the node that needs it norms.

@@ -51,6 +51,13 @@ std::vector<KernelSet> find_supported() {
     found.push_back(set);
   }
 #endif
+#ifdef RESTKV_AMX_KERNELS
+  if (cpu_has_amx_bf16()) {
+    set.name = "amx_bf16";
+    set.prefill_attention = &kPrefillAttentionAmxBf16;
+    found.push_back(set);
+  }
+#endif
   return found;
 }
 

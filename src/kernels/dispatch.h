@@ -16,7 +16,7 @@
 namespace restkv::kernels {
 
 struct KernelSet {
-  std::string_view name;  // ref, avx2, avx512, avx512_bf16
+  std::string_view name;  // ref, avx2, avx512, avx512_bf16, amx_bf16
   const DecodeAttentionKernels* decode_attention = nullptr;
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;

@@ -2,10 +2,11 @@
 // (FlashAttention, arXiv 2205.14135): no row of weights exists at any time.
 //
 // The keys and values of one KV head are packed once, in blocks of kKeyBlock, into the layout that
-// a variant multiplies with, and serve all query heads of the group. With avx512_bf16 that is
-// bfloat16: weights and values then carry 8 bits of mantissa; sums are float. The mean of a block's
-// keys is taken off before rounding and comes back in float, because keys of models with a large
-// bias differ by less than their rounding. What one variant packed only the same variant can read.
+// a variant multiplies with, and serve all query heads of the group. With avx512_bf16 and amx_bf16
+// that is bfloat16: weights and values then carry 8 bits of mantissa; sums are float. The mean of a
+// block's keys is taken off before rounding and comes back in float, because keys of models with a
+// large bias differ by less than their rounding. What one variant packed only the same variant can
+// read.
 //
 // Work comes in independent units: any thread may compute any of them, each with its own scratch.
 // All functions are pure, and may run concurrently with different outputs and scratch.
@@ -112,9 +113,11 @@ constexpr int64_t n_column_units(const PrefillQueries& queries) {
 
 // The plain loops that the others are tested against.
 extern const PrefillAttentionKernels kPrefillAttentionRef;
-// AVX2 and FMA; AVX-512 F, BW, DQ, VL; the same with BF16. Only on x86-64 builds.
+// AVX2 and FMA; AVX-512 F, BW, DQ, VL; the same with BF16; with AMX, where the compiler knows it
+// (RESTKV_AMX_KERNELS). Only on x86-64 builds.
 extern const PrefillAttentionKernels kPrefillAttentionAvx2;
 extern const PrefillAttentionKernels kPrefillAttentionAvx512;
 extern const PrefillAttentionKernels kPrefillAttentionAvx512Bf16;
+extern const PrefillAttentionKernels kPrefillAttentionAmxBf16;
 
 }  // namespace restkv::kernels

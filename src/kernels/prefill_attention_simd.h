@@ -32,6 +32,7 @@ class PrefillKernels {
   static void column_sums(const ColumnSums& args, int64_t unit, void* scratch) {
     const int64_t head = unit % args.queries.n_head;
     const int64_t begin = unit / args.queries.n_head * kColumnSpan;
+    const typename Cells::Session session;
     Tile tile(args.queries, scratch);
     for (int64_t first = 0; first < args.queries.n_row; first += kQueryBlock) {
       tile.first_row = first;
@@ -58,6 +59,7 @@ class PrefillKernels {
   static void sweep(const PrefillAttention& args, int64_t unit, void* scratch) {
     const int64_t n_block = (args.queries.n_row + kQueryBlock - 1) / kQueryBlock;
     const int64_t head = unit / n_block;
+    const typename Cells::Session session;
     Tile tile(args.queries, scratch);
     tile.load_rows(head, unit % n_block * kQueryBlock);
     for (int64_t i = 0; kValues && i < kQueryBlock * tile.layout.width; i += kLanes)

@@ -2,7 +2,8 @@
 // [rows][depth] cells with [depth][columns] cells is the same register block for both.
 //
 // A cell type has: kLanes (floats and cells of a register), kPerCell (values of a cell), kCentred
-// (keys lose their block's mean before they are packed), kMaxColumns (registers of a register
+// (keys lose their block's mean before they are packed), kDepthAlign (cells: what rows are
+// padded to), Session (what lives while a unit is computed), kMaxColumns (registers of a register
 // block's row), madd, exp2_sum, max, any_above, and to_cells / pair_cells, which make cells of
 // values side by side in a row or of one column in kPerCell rows. See simd.h for the rules of these
 // files.
@@ -34,6 +35,10 @@ struct FloatCells {
   using U = typename Simd<N>::U;
   static constexpr int kPerCell = 1;
   static constexpr bool kCentred = false;
+  static constexpr int64_t kDepthAlign = 1;
+  struct Session {
+    Session() {}  // not trivial: no variable that nobody uses
+  };
   static constexpr int kMaxColumns = N == 16 ? 4 : 2;
 
   [[gnu::always_inline]] static inline F madd(F sum, uint32_t a, U b) {

@@ -1,9 +1,9 @@
 // Packed key blocks and query tiles of the prefill kernels; see prefill_cells_simd.h.
 //
-// A block holds, in cells: keys [2 panels][depth][kPanel], depth = padded head_dim / kPerCell;
-// values [panel of at most kPanel columns][kKeyBlock / kPerCell][its columns]; and, where keys are
-// centred, their mean as float [padded head_dim]. Panels keep what a register block walks through
-// contiguous and inside the first-level cache.
+// A block holds, in cells: keys [2 panels][depth][kPanel], depth = padded head_dim / kPerCell, a
+// multiple of the cells' kDepthAlign; values [panel of at most kPanel columns][kKeyBlock /
+// kPerCell][its columns]; and, where keys are centred, their mean as float [padded head_dim].
+// Panels keep what a register block walks through contiguous and inside the first-level cache.
 #pragma once
 
 #include "kernels/prefill_attention.h"
@@ -26,15 +26,19 @@ inline constexpr int64_t kWidthAlign = 16;  // of a padded head_dim
 template <class Cells>
 struct BlockLayout {
   int64_t width;  // padded head_dim
-  int64_t depth;  // cells of a row
+  int64_t depth;  // cells of a row of keys
 
   explicit BlockLayout(int64_t head_dim)
       : width((head_dim + kWidthAlign - 1) / kWidthAlign * kWidthAlign),
-        depth(width / Cells::kPerCell) {}
+        depth(align(width / Cells::kPerCell)) {}
 
-  int64_t cells() const { return 2 * kKeyBlock * depth + (Cells::kCentred ? width : 0); }
+  int64_t cells() const { return mean() + (Cells::kCentred ? width : 0); }
   int64_t values() const { return kKeyBlock * depth; }
-  int64_t mean() const { return 2 * kKeyBlock * depth; }
+  int64_t mean() const { return values() + kKeyBlock / Cells::kPerCell * width; }
+
+  static constexpr int64_t align(int64_t n_cell) {
+    return (n_cell + Cells::kDepthAlign - 1) / Cells::kDepthAlign * Cells::kDepthAlign;
+  }
 };
 
 template <class Cells>

@@ -176,8 +176,8 @@ class QueryTile {
 
   // output rows of the group += the weights, as cells where the logits were, times values.
   void multiply_values(const uint32_t* block, int64_t group, KeyRange keys) const {
-    const int64_t begin = keys.begin / Cells::kPerCell;
-    const int64_t end = (keys.end + Cells::kPerCell - 1) / Cells::kPerCell;
+    const int64_t begin = keys.begin / (Cells::kPerCell * Cells::kDepthAlign) * Cells::kDepthAlign;
+    const int64_t end = layout.align((keys.end + Cells::kPerCell - 1) / Cells::kPerCell);
     const uint32_t* values = block + layout.values();
     for (int64_t c = 0; c < layout.width; c += kPanel) {
       const int64_t n_col = smaller(kPanel, layout.width - c);

@@ -31,8 +31,14 @@ class OneThread {
   int before_;
 };
 
+// RESTKV_CPU hides AMX from oneDNN, too. It decides when it is first asked for anything.
+dnnl::engine make_engine() {
+  if (!cpu_has_amx_bf16()) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
+  return dnnl::engine(dnnl::engine::kind::cpu, 0);
+}
+
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine kEngine = make_engine();
   return kEngine;
 }
 

@@ -171,7 +171,7 @@ class WithoutModel(BenchTest):
                "to_ref": RATIO, "difference": NUMBER, "counts": bool}
         document = bench("kernels", "-t", 1, "--kernel", "reconstruction.gram", "--repeat", 1)
         self.check_shape(document["peaks"], dict.fromkeys(
-            ("f32", "bf16", "int8", "read_1", "read_n", "threads"), NUMBER))
+            ("f32", "bf16", "amx", "int8", "read_1", "read_n", "threads"), NUMBER))
         variants = [r["variant"] for r in document["rows"]]
         self.assertEqual(variants[0], "ref")
         rows = self.check(document, "kernels", row, len(variants))
