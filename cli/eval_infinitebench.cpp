@@ -59,7 +59,9 @@ Result<int> run(const InfiniteBenchFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(const auto tasks,
                           choose_tasks(flags.eval.tasks, known_tasks(), groups()));
   RESTKV_RETURN_IF_ERROR(check_lengths(flags.lengths));
-  InfiniteBenchSamples common{.data = flags.data, .seed = flags.eval.seed};
+  InfiniteBenchSamples common;
+  common.data = flags.data;
+  common.seed = flags.eval.seed;
   common.n = flags.eval.n > 0 ? flags.eval.n : kSamples;
   common.skip_bad = flags.eval.skip_bad;
   RESTKV_ASSIGN_OR_RETURN(common.preset,

@@ -45,7 +45,9 @@ Result<int> run(const LongBenchFlags& flags) {
                           choose_tasks(flags.eval.tasks, known, {{"all", known}}));
   if (flags.data.empty())
     return Status::usage("--data is missing: the folder with LongBench's TASK.jsonl files");
-  LongBenchSamples common{.data = flags.data, .e_form = flags.e_form};
+  LongBenchSamples common;
+  common.data = flags.data;
+  common.e_form = flags.e_form;
   common.skip_bad = flags.eval.skip_bad;
   common.chat = flags.eval.style == "chat";
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::longbench));

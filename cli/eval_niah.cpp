@@ -36,7 +36,9 @@ Result<int> run(const NiahFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(Evaluation evaluation, read_eval_flags(flags.eval));
   const std::vector<int64_t> lengths = flags.reference ? niah_reference_lengths() : flags.lengths;
   RESTKV_RETURN_IF_ERROR(check_lengths(lengths));
-  NiahSamples common{.depths = flags.depths, .seed = flags.eval.seed};
+  NiahSamples common;
+  common.depths = flags.depths;
+  common.seed = flags.eval.seed;
   if (flags.eval.n > 0) common.n_repeat = flags.eval.n;
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::niah));
   RESTKV_ASSIGN_OR_RETURN(common.haystack, load_haystack(flags.texts));

@@ -57,7 +57,9 @@ Result<int> run(const RulerFlags& flags) {
   RESTKV_ASSIGN_OR_RETURN(const auto tasks,
                           choose_tasks(flags.eval.tasks, known_tasks(), groups()));
   RESTKV_RETURN_IF_ERROR(check_lengths(flags.lengths));
-  RulerSamples common{.seed = flags.eval.seed, .data = flags.data};
+  RulerSamples common;
+  common.data = flags.data;
+  common.seed = flags.eval.seed;
   common.n = flags.eval.n > 0 ? flags.eval.n : kSamples;
   common.skip_bad = flags.eval.skip_bad;
   common.squad = flags.squad;

@@ -166,8 +166,9 @@ Status prepare(const EvalFlags& flags, const EvalBenchmark& benchmark, const Mod
                const std::string& name, Evaluation* evaluation) {
   RESTKV_RETURN_IF_ERROR(check_model(model, *evaluation));
   SampleContext context{.tokens = text_tokens(model.tokenizer())};
-  if (evaluation->prompt.style == PromptStyle::chat)
+  if (evaluation->prompt.style == PromptStyle::chat) {
     RESTKV_ASSIGN_OR_RETURN(context.n_template, count_chat_form(prompt_text(model)));
+  }
   evaluation->prompt.n_ctx_train = model.hparams().n_ctx_train;
   RESTKV_ASSIGN_OR_RETURN(evaluation->cells, benchmark.make_cells(context));
   RESTKV_RETURN_IF_ERROR(check_memory_before(model, *evaluation));

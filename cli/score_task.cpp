@@ -167,6 +167,11 @@ Result<ordered_json> score_infinitebench(const ScoreTaskOptions& options) {
 
 }  // namespace
 
+const Names kAnswers = {"answers", "outputs", "references",   "reference",
+                        "label",   "answer",  "ground_truth", "output"};
+const Names kLabel = {"label", "ground_truth", "answers", "answer", "reference", "references"};
+const Names kNeedle = {"needle", "references", "reference"};
+
 Result<const RulerTask*> find_ruler_like_task(std::string_view name) {
   static constexpr RulerTask kJsonWords{kJsonWordsTask, "retrieval", StringMatch::all,
                                         kJsonWordsNewTokens, false};

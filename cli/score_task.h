@@ -18,11 +18,7 @@ enum class Benchmark { longbench, ruler, niah, infinitebench };
 const char* benchmark_name(Benchmark benchmark);
 
 // What the benchmarks' own runners call the answers.
-inline constexpr Names kAnswers = {"answers", "outputs", "references",   "reference",
-                                   "label",   "answer",  "ground_truth", "output"};
-inline constexpr Names kLabel = {"label",  "ground_truth", "answers",
-                                 "answer", "reference",    "references"};
-inline constexpr Names kNeedle = {"needle", "references", "reference"};
+extern const Names kAnswers, kLabel, kNeedle;
 
 // RULER's tasks, and json_words, which is read and scored like them. Error: usage.
 Result<const RulerTask*> find_ruler_like_task(std::string_view name);

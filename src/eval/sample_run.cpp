@@ -11,13 +11,10 @@ using nlohmann::ordered_json;
 
 constexpr char kBetween = '\0';  // in no line of JSON
 
-std::string describe(const EvalCell& cell, const std::string& sample) {
-  return cell.task + (cell.length ? " " + std::to_string(*cell.length) : "") + ", sample " +
-         sample + ": ";
-}
-
 Status at(const EvalCell& cell, const std::string& sample, const Status& status) {
-  return Status(status.kind(), describe(cell, sample) + status.message());
+  std::string place = cell.task;
+  if (cell.length) place.append(" ").append(std::to_string(*cell.length));
+  return Status(status.kind(), place + ", sample " + sample + ": " + status.message());
 }
 
 std::string times_line(const SamplePlace& place, const Prompt& prompt,

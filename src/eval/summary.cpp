@@ -94,7 +94,8 @@ std::string summary_table(const std::vector<SummaryCell>& cells) {
     std::vector<SummaryCell> of_task;
     std::ranges::copy_if(cells, std::back_inserter(of_task),
                          [&](const SummaryCell& cell) { return cell.task == task; });
-    table += (table.empty() ? "" : "\n") + task_table(of_task);
+    if (!table.empty()) table += "\n";
+    table += task_table(of_task);
   }
   return table;
 }

@@ -43,10 +43,11 @@ CacheConfig configure(const Item& item, const VariantLists& lists, const CacheCo
   CacheConfig config = base;
   config.policy.name = item.policy;
   if (item.policy == "full") {  // nothing else makes a difference to it
-    config = CacheConfig{.type = base.type};
-    config.policy.name = item.policy;
-    config.positions = base.positions;
-    return config;
+    CacheConfig plain;
+    plain.policy.name = item.policy;
+    plain.type = base.type;
+    plain.positions = base.positions;
+    return plain;
   }
   if (item.pyramid) config.layer_budget = LayerBudget{.kind = LayerBudget::Kind::pyramid};
   if (item.ada || (item.policy == "adakv" && !base.head_budget && differs(lists.ada, {}))) {
@@ -166,7 +167,7 @@ std::string setting_text(const std::string& flag, const ordered_json& value) {
   if (value.is_array()) {
     std::string text;
     for (const auto& item : value)
-      text += (text.empty() ? "" : " ") + setting_text(flag, item);
+      text.append(text.empty() ? "" : " ").append(setting_text(flag, item));
     return text;
   }
   return name + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
@@ -178,7 +179,7 @@ std::string name_of(const std::string& policy, const CacheConfig& asked, const C
   if (plan.traits.pools) name += " k" + std::to_string(plan.config.policy.kernel);
   if (!plan.traits.keeps_all) name += " B" + std::to_string(plan.config.budget);
   for (const auto& [flag, value] : options.items())
-    name += " " + setting_text(flag, value);
+    name.append(" ").append(setting_text(flag, value));
   return name;
 }
 

@@ -150,10 +150,11 @@ constexpr std::array kInfiniteBench = {
                     "remember it, you will be asked for it.\n\n{context}\n\n{input}\n\nThe pass "
                     "key is",
                     ""},
-    BuiltInTemplate{"number_string",
-                    "Somewhere in a long and unimportant text a row of digits is given. Find it, "
-                    "you will be asked for it.\n\n{context}\n\n{input}\n\nThe row of digits is",
-                    ""},
+    BuiltInTemplate{
+        "number_string",
+        "Somewhere in a long and unimportant text a sequence of digits is given. Find it, "
+        "you will be asked for it.\n\n{context}\n\n{input}\n\nThe sequence of digits is",
+        ""},
     BuiltInTemplate{"kv_retrieval",
                     "Find the value of a key in this JSON object.\n\n{context}\n\n{input}", ""},
     BuiltInTemplate{"longbook_sum_eng", "Sum up this book.\n\n{context}\n\nSummary:", ""},
@@ -196,8 +197,8 @@ constexpr std::array kInfiniteBenchTexts = {
     Text{"passkey_needle", "Here is the pass key: {value}. Keep {value}, the pass key, in mind."},
     Text{"passkey_input", "Which pass key does the text give?"},
     Text{"number_needle",
-         "Here is the row of digits: {value}. Keep {value}, the row of digits, in mind."},
-    Text{"number_input", "Which row of digits does the text give?"},
+         "Here is the sequence of digits: {value}. Keep {value}, the sequence of digits, in mind."},
+    Text{"number_input", "Which sequence of digits does the text give?"},
     Text{"kv_input", "\nKey: \"{key}\"\nThe value of this key in the JSON object is: "},
     Text{"find_input", "Write one number and nothing else. The {which} number of the list is: "},
     Text{"code_head", "\nThis is the file functions_module.py:\n\n"},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ struct Occurrence {
 struct Draft {
   std::string prompt, answer_prefix;
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();
-  std::vector<Occurrence> must_occur;
+  std::vector<Occurrence> must_occur = {};
   int n_new = -1;  // -1: the task's
 };
 
@@ -42,6 +43,10 @@ class Form {
     return false;
   }
 };
+
+// Draws sample `index` from `seed`, which differs between samples. Null: what was drawn makes no
+// sample.
+using MakeForm = std::function<std::unique_ptr<Form>(int64_t index, uint64_t seed)>;
 
 struct FitOptions {
   int64_t limit = 0;  // tokens of the prompt, the answer prefix and the new tokens

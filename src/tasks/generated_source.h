@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,18 +11,16 @@
 namespace restkv {
 
 struct GeneratedOptions {
-  std::string task;  // tells the draws of tasks with the same seed apart
+  std::string task = {};  // tells the draws of tasks with the same seed apart
   int64_t n = 0;
   uint64_t seed = 0;
-  FitOptions fit;
-  TextTokens tokens;
-  // Draws sample `index` from `seed`, which differs between samples. Null: what was drawn makes no
-  // sample.
-  std::function<std::unique_ptr<Form>(int64_t index, uint64_t seed)> make;
+  FitOptions fit = {};
+  TextTokens tokens = {};
+  MakeForm make = {};
 };
 
 // A sample that cannot be made, or whose texts do not occur as often as they must, is drawn again.
-// Its draws do not depend on the length: the same questions are asked at every one.
+// Its draws do not depend on the length.
 std::unique_ptr<SampleSource> generated_source(GeneratedOptions options);
 
 // What every generator's options have in common. Error: usage (no samples, a length that leaves no

@@ -89,10 +89,8 @@ class KvRetrievalForm : public Form {
 
   Draft build(int64_t n_unit) override {
     std::string context = "JSON data:\n{";
-    for (int64_t i = 0; i < n_unit; ++i) {
-      const KeyValue& pair = pairs_.at(i);
-      context += (i == 0 ? "\"" : ", \"") + pair.key + "\": \"" + pair.value + "\"";
-    }
+    for (int64_t i = 0; i < n_unit; ++i)
+      context.append(i == 0 ? "" : ", ").append(member(pairs_.at(i)));
     context += "}";
     const int64_t asked = spread_place(index_, n_unit);
     const KeyValue pair = pairs_.at(asked);
@@ -100,11 +98,20 @@ class KvRetrievalForm : public Form {
     Draft draft = infinitebench_draft(
         inputs_, {{"context", context}, {"input", input}, {"answer", pair.value}});
     draft.fields["depth"] = 100.0 * static_cast<double>(asked) / static_cast<double>(n_unit);
-    draft.must_occur = {{pair.value, 1}, {"\"" + pair.key + "\": \"", 1}};
+    draft.must_occur = {{member(pair), 1}, {pair.value, 1}};
     return draft;
   }
 
+  bool widen(int64_t n_unit, int64_t n_missing) override {
+    return pairs_.widen(n_unit, n_missing, inputs_.tokens,
+                        [](const KeyValue& pair) { return member(pair) + ", "; });
+  }
+
  private:
+  static std::string member(const KeyValue& pair) {
+    return '"' + pair.key + "\": \"" + pair.value + '"';
+  }
+
   InfiniteBenchInputs inputs_;
   std::string input_;
   int64_t index_;

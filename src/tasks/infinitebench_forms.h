@@ -3,18 +3,18 @@
 
 #include <string>
 
+#include "tasks/form.h"
 #include "tasks/prompts.h"
-#include "tasks/ruler_forms.h"
 
 namespace restkv {
 
 struct InfiniteBenchInputs {
-  std::string task;  // one that infinitebench_can_generate()
-  PromptTemplate text;
+  std::string task = {};  // one that infinitebench_can_generate()
+  PromptTemplate text = {};
   const Prompts* prompts = nullptr;  // read before the function returns
   int64_t length = 0;                // tokens
   int max_new = 0;                   // new tokens at most
-  TextTokens tokens;
+  TextTokens tokens = {};
 };
 
 MakeForm infinitebench_forms(const InfiniteBenchInputs& inputs);

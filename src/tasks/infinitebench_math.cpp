@@ -1,6 +1,7 @@
 // The tasks on lists and sums of numbers.
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "tasks/draw.h"
 #include "tasks/infinitebench_forms.h"
@@ -8,8 +9,6 @@
 
 namespace restkv {
 namespace {
-
-using nlohmann::json;
 
 // What is asked for: from the largest (rank > 0) or the smallest (< 0), or the middle one (0).
 struct Wanted {
@@ -21,6 +20,14 @@ constexpr std::array kWanted = {
     Wanted{"smallest", -1}, Wanted{"second smallest", -2}, Wanted{"third smallest", -3},
     Wanted{"median", 0},
 };
+
+// "[1, 2]".
+std::string python_list(std::span<const int64_t> numbers) {
+  std::string text = "[";
+  for (size_t i = 0; i < numbers.size(); ++i)
+    text.append(i == 0 ? "" : ", ").append(std::to_string(numbers[i]));
+  return text.append("]");
+}
 
 // Numbers of 0..99. The three largest and the three smallest occur once each: what is the second
 // largest does not depend on how repeats are counted.
@@ -55,7 +62,7 @@ class MathFindForm : public Form {
     const int64_t answer = answer_of(numbers);
     const std::string input = fill_places(input_, {{"which", wanted_.name}});
     Draft draft = infinitebench_draft(
-        inputs_, {{"context", json(numbers).dump()}, {"input", input}, {"answer", answer}});
+        inputs_, {{"context", python_list(numbers)}, {"input", input}, {"answer", answer}});
     if (wanted_.rank != 0) {
       const auto at = std::ranges::find(numbers, answer) - numbers.begin();
       draft.fields["depth"] = 100.0 * static_cast<double>(at) / static_cast<double>(numbers.size());
@@ -123,10 +130,8 @@ class MathCalcForm : public Form {
   // As many as the answer takes, "[1, 4]" behind a space: what is too long can only be right so
   // far.
   int new_tokens(const std::vector<int64_t>& answer) const {
-    std::string text = " [";
-    for (size_t i = 0; i < answer.size(); ++i)
-      text += (i == 0 ? "" : ", ") + std::to_string(answer[i]);
-    const auto ids = inputs_.tokens.encode(text + "]", false);
+    const std::string text = std::string(" ").append(python_list(answer));
+    const auto ids = inputs_.tokens.encode(text, false);
     const size_t n = ids.ok() ? ids->size() : text.size();
     return static_cast<int>(std::min(n, static_cast<size_t>(inputs_.max_new)));
   }

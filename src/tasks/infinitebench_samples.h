@@ -19,18 +19,18 @@ enum class InfiniteBenchPreset {
 };
 
 struct InfiniteBenchSamples {
-  std::string task;       // one of infinitebench_tasks()
-  std::string data;       // a folder with <task>.jsonl; empty: generate
+  std::string task = {};  // one of infinitebench_tasks()
+  std::string data = {};  // a folder with <task>.jsonl; empty: generate
   bool skip_bad = false;  // count malformed lines instead of failing
   InfiniteBenchPreset preset = InfiniteBenchPreset::restkv;
-  std::shared_ptr<const Prompts> prompts;  // null: built in
+  std::shared_ptr<const Prompts> prompts = {};  // null: built in
 
   // For generating.
   int64_t length = 4096;   // tokens of the prompt and the new tokens
   int64_t n_template = 0;  // of these, what a chat form adds around a prompt
   int64_t n = 50;
   uint64_t seed = 42;
-  TextTokens tokens;
+  TextTokens tokens = {};
 };
 
 // passkey, number_string, kv_retrieval, math_find, math_calc, code_run.

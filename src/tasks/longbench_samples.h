@@ -11,14 +11,14 @@
 namespace restkv {
 
 struct LongBenchSamples {
-  std::string task;       // one of longbench_tasks()
-  std::string data;       // a folder with <task>.jsonl
+  std::string task = {};  // one of longbench_tasks()
+  std::string data = {};  // a folder with <task>.jsonl
   bool e_form = false;    // <task>_e.jsonl instead
   bool skip_bad = false;  // count malformed lines instead of failing
   // The chat style as LongBench's own runner has it: samsum's answers end before a newline. Which
   // sets are wrapped is in Sample::chat_wrap, whatever this is.
   bool chat = false;
-  std::shared_ptr<const Prompts> prompts;  // null: built in
+  std::shared_ptr<const Prompts> prompts = {};  // null: built in
 };
 
 // Fields of a sample: "answers", "all_classes", "length" (words), "dataset", "language", "_id".

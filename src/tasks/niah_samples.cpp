@@ -1,6 +1,7 @@
 #include "tasks/niah_samples.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/check.h"
 #include "tasks/draw.h"
@@ -13,6 +14,7 @@ constexpr int64_t kReserve = 200;    // tokens of a length that the frame and th
 constexpr int64_t kBytesAToken = 6;  // more than a token of prose has, mostly
 constexpr int64_t kFirstLength = 1000, kLastLength = 32000, kLengthStep = 200;
 constexpr int64_t kDepths = 10;
+constexpr int64_t kLargestLength = 100'000'000;
 constexpr int kMaxTries = 50;
 
 struct Cell {
@@ -20,6 +22,13 @@ struct Cell {
   int depth = 0;
   int64_t repeat = 0;
 };
+
+// The last character of a text that may have been cut within it.
+void drop_cut_character(std::string* text) {
+  while (!text->empty() && (text->back() & 0xc0) == 0x80)
+    text->pop_back();
+  if (!text->empty() && (text->back() & 0x80) != 0) text->pop_back();
+}
 
 class NiahGrid : public SampleSource {
  public:
@@ -63,6 +72,8 @@ class NiahGrid : public SampleSource {
     return draw.below(haystack_->n_word());
   }
 
+  // Null: those that are built in.
+  Status set_prompts(const Prompts* given);
   // At least n tokens, of the text from its start word on, repeated where it is too short.
   Result<std::vector<int32_t>> haystack_tokens(int64_t n, int64_t start) const;
   Result<std::string> context_of(const Cell& cell) const;
@@ -87,14 +98,11 @@ Result<std::vector<int32_t>> NiahGrid::haystack_tokens(int64_t n, int64_t start)
   const std::string_view rest = std::string_view(text).substr(start == 0 ? 0 : begin);
   std::string piece;
   // What is encoded is as long as it must be: a haystack may be far longer.
-  for (int64_t n_byte = n * kBytesAToken;; n_byte *= 2) {
-    piece = rest;
-    while (static_cast<int64_t>(piece.size()) < n_byte)
-      piece += text;
-    size_t cut = static_cast<size_t>(n_byte);
-    while (cut < piece.size() && (piece[cut] & 0xc0) == 0x80)
-      ++cut;  // never within a character
-    piece.resize(std::min(cut, piece.size()));
+  for (size_t n_byte = static_cast<size_t>(n * kBytesAToken);; n_byte *= 2) {
+    piece = rest.substr(0, n_byte);
+    while (piece.size() < n_byte)
+      piece.append(text, 0, n_byte - piece.size());
+    drop_cut_character(&piece);
     RESTKV_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokens_.encode(piece, false));
     if (static_cast<int64_t>(ids.size()) > n) return ids;
   }
@@ -112,14 +120,17 @@ Result<std::string> NiahGrid::context_of(const Cell& cell) const {
   return tokens_.decode(ids);
 }
 
-Status check_grid(const std::vector<int>& depths, int64_t n_repeat) {
-  for (const int depth : depths) {
-    if (depth < 0 || depth > 100)
-      return Status::usage("a depth is " + std::to_string(depth) + ", it must be in 0 .. 100");
-  }
-  if (n_repeat < 1) {
-    return Status::usage("the samples of a cell are " + std::to_string(n_repeat) +
-                         ", they must be 1 or more");
+template <typename T>
+Status check_axis(const std::vector<T>& values, int64_t low, int64_t high,
+                  const std::string& what) {
+  std::set<T> seen;
+  for (const T value : values) {
+    if (value < low || value > high) {
+      return Status::usage(what + " is " + std::to_string(value) + ", it must be in " +
+                           std::to_string(low) + " .. " + std::to_string(high));
+    }
+    if (!seen.insert(value).second)
+      return Status::usage(what + " is given twice: " + std::to_string(value));
   }
   return {};
 }
@@ -134,6 +145,17 @@ Result<std::vector<int32_t>> find_full_stops(const TextTokens& tokens) {
   return found;
 }
 
+Status NiahGrid::set_prompts(const Prompts* given) {
+  const Prompts prompts = given != nullptr ? *given : Prompts::built_in(PromptSet::niah);
+  RESTKV_ASSIGN_OR_RETURN(frame_, prompts.find("niah"));
+  needle_ = prompts.text("needle");
+  question_ = prompts.text("question");
+  expected_ = prompts.text("expected_answer");
+  RESTKV_ASSIGN_OR_RETURN(needle_tokens_, tokens_.encode(needle_, false));
+  RESTKV_ASSIGN_OR_RETURN(full_stops_, find_full_stops(tokens_));
+  return {};
+}
+
 Result<std::unique_ptr<SampleSource>> NiahGrid::create(const NiahSamples& options) {
   if (!options.tokens.encode || !options.tokens.decode)
     return Status::usage("samples are generated, which needs a tokenizer");
@@ -143,22 +165,14 @@ Result<std::unique_ptr<SampleSource>> NiahGrid::create(const NiahSamples& option
   grid->n_repeat_ = options.n_repeat;
   grid->seed_ = derive_seed(options.seed, name_key("niah"));
   grid->tokens_ = options.tokens;
-  RESTKV_RETURN_IF_ERROR(check_grid(grid->depths_, grid->n_repeat_));
-  const Prompts prompts =
-      options.prompts != nullptr ? *options.prompts : Prompts::built_in(PromptSet::niah);
-  RESTKV_ASSIGN_OR_RETURN(grid->frame_, prompts.find("niah"));
-  grid->needle_ = prompts.text("needle");
-  grid->question_ = prompts.text("question");
-  grid->expected_ = prompts.text("expected_answer");
-  RESTKV_ASSIGN_OR_RETURN(grid->needle_tokens_, options.tokens.encode(grid->needle_, false));
-  RESTKV_ASSIGN_OR_RETURN(grid->full_stops_, find_full_stops(options.tokens));
-  const int64_t least = kReserve + static_cast<int64_t>(grid->needle_tokens_.size()) + 1;
-  for (const int64_t length : grid->lengths_) {
-    if (length < least) {
-      return Status::usage("a length is " + std::to_string(length) + " tokens, it must be " +
-                           std::to_string(least) + " or more for the needle and the frame");
-    }
+  if (options.n_repeat < 1) {
+    return Status::usage("the samples of a cell are " + std::to_string(options.n_repeat) +
+                         ", they must be 1 or more");
   }
+  RESTKV_RETURN_IF_ERROR(grid->set_prompts(options.prompts.get()));
+  const int64_t least = kReserve + static_cast<int64_t>(grid->needle_tokens_.size()) + 1;
+  RESTKV_RETURN_IF_ERROR(check_axis(grid->lengths_, least, kLargestLength, "a length"));
+  RESTKV_RETURN_IF_ERROR(check_axis(grid->depths_, 0, 100, "a depth"));
   grid->haystack_ = options.haystack;
   if (grid->haystack_ == nullptr) {
     RESTKV_ASSIGN_OR_RETURN(Haystack haystack, Haystack::load(""));

@@ -18,7 +18,7 @@ struct RecordFileOptions {
   std::string path;
   bool skip_bad = false;  // count malformed lines instead of failing
   // What a record must satisfy beyond being a JSON object. Errors: model.
-  std::function<Status(const nlohmann::json& record)> check;
+  std::function<Status(const nlohmann::json& record)> check = {};
 };
 
 // Thread safety: const after construction.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,18 +15,16 @@ namespace restkv {
 
 // What a task may need. Pointers are null where the task does not.
 struct RulerInputs {
-  std::string task;
-  FitOptions fit;
-  TextTokens tokens;
+  std::string task = {};
+  FitOptions fit = {};
+  TextTokens tokens = {};
   uint64_t seed = 0;
   int64_t n = 0;  // samples
-  std::shared_ptr<const Prompts> prompts;
-  std::shared_ptr<const Haystack> haystack;
-  std::shared_ptr<const WordLists> words;
-  std::string qa_file = "";
+  std::shared_ptr<const Prompts> prompts = {};
+  std::shared_ptr<const Haystack> haystack = {};
+  std::shared_ptr<const WordLists> words = {};
+  std::string qa_file = {};
 };
-
-using MakeForm = std::function<std::unique_ptr<Form>(int64_t index, uint64_t seed)>;
 
 // Errors of all: model (the prompts have no template for the task), and as stated.
 Result<MakeForm> needle_forms(const RulerInputs& inputs);  // the tasks niah_*

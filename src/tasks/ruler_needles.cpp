@@ -42,8 +42,13 @@ const NeedleTask* find_needle_task(std::string_view name) {
 }
 
 void replace_each(std::string* text, std::string_view from, std::string_view to) {
-  for (size_t at = text->find(from); at != std::string::npos; at = text->find(from, at + to.size()))
-    text->replace(at, from.size(), to);
+  std::string replaced;
+  size_t begin = 0;
+  for (size_t at = text->find(from); at != std::string::npos; at = text->find(from, begin)) {
+    replaced.append(*text, begin, at - begin).append(to);
+    begin = at + from.size();
+  }
+  *text = replaced.append(*text, begin);
 }
 
 // RULER's way to ask for one value, on the template before it is filled.

@@ -24,23 +24,23 @@ enum class RulerPreset {
 };
 
 struct RulerSamples {
-  std::string task;        // one of ruler_tasks(), or kJsonWordsTask
+  std::string task = {};   // one of ruler_tasks(), or kJsonWordsTask
   int64_t length = 4096;   // tokens of the prompt, the answer prefix and the new tokens
   int64_t n_template = 0;  // of these, what a chat form adds around a prompt
   int64_t n = 500;         // samples that are generated
   uint64_t seed = 42;      // of what is generated
   RulerPreset preset = RulerPreset::official;
-  TextTokens tokens;  // for generating
+  TextTokens tokens = {};  // for generating
 
-  std::string data;       // a folder with <length>/<task>.jsonl; empty: generate
+  std::string data = {};  // a folder with <length>/<task>.jsonl; empty: generate
   bool skip_bad = false;  // of such a file: count malformed lines instead of failing
 
   // Where they are null, what is built in or a package has brought is taken, if the task needs it.
-  std::shared_ptr<const Prompts> prompts;
-  std::shared_ptr<const Haystack> haystack;
-  std::shared_ptr<const WordLists> words;
-  std::string squad;   // qa_1: SQuAD's dev-v2.0.json
-  std::string hotpot;  // qa_2: HotpotQA's hotpot_dev_distractor_v1.json
+  std::shared_ptr<const Prompts> prompts = {};
+  std::shared_ptr<const Haystack> haystack = {};
+  std::shared_ptr<const WordLists> words = {};
+  std::string squad = {};   // qa_1: SQuAD's dev-v2.0.json
+  std::string hotpot = {};  // qa_2: HotpotQA's hotpot_dev_distractor_v1.json
 };
 
 // Fields of a sample: "index", "outputs" (the answers); generated ones also "n_token" (prompt and

@@ -28,9 +28,9 @@ class SampleSource {
 // A model's tokenizer, as generators need it. Thread safety: the functions'.
 struct TextTokens {
   // special: with the tokens that the model wants around a text.
-  std::function<Result<std::vector<int32_t>>(std::string_view text, bool special)> encode;
+  std::function<Result<std::vector<int32_t>>(std::string_view text, bool special)> encode = {};
   // Special tokens leave no text.
-  std::function<std::string(std::span<const int32_t> tokens)> decode;
+  std::function<std::string(std::span<const int32_t> tokens)> decode = {};
 };
 
 }  // namespace restkv

@@ -36,12 +36,12 @@ TEST(Crew, ResultsComeInOrder) {
   for (const int n_process : {1, 3}) {
     const Taken taken = run(n_process, 40, [](int64_t i) -> Result<std::string> {
       usleep(static_cast<useconds_t>((i * 7 % 5) * 500));
-      return std::to_string(i) + std::string(static_cast<size_t>(i) * 1000, 'x');
+      return std::to_string(i).append(static_cast<size_t>(i) * 1000, 'x');
     });
     ASSERT_TRUE(taken.status.ok()) << taken.status.message();
     ASSERT_EQ(taken.results.size(), 40);
     for (size_t i = 0; i < 40; ++i)
-      EXPECT_EQ(taken.results[i], std::to_string(i) + std::string(i * 1000, 'x'));
+      EXPECT_EQ(taken.results[i], std::to_string(i).append(i * 1000, 'x'));
   }
 }
 
