@@ -15,6 +15,7 @@ struct Open {
   size_t variant = 0;
   Sequence* sequence = nullptr;  // null: the answer is complete
   std::vector<int32_t> tokens;
+  bool unread = false;  // the last of them: it is in no cache yet
 };
 
 class AnswerBatch {
@@ -74,6 +75,7 @@ class AnswerBatch {
     for (Open& open : open_) {
       if (!open.sequence) continue;
       slots.push_back({open.sequence, open.tokens.back()});
+      open.unread = false;
       of.push_back(&open);
     }
     RESTKV_RETURN_IF_ERROR(decode(model_, compute_, slots, &logits_));
@@ -87,6 +89,7 @@ class AnswerBatch {
   void take(Open* open, int32_t token) {
     if (model_.tokenizer().is_end(token)) return finish(open, "stop");
     open->tokens.push_back(token);
+    open->unread = true;
     if (request_.stop_at_newline && model_.tokenizer().piece(token).find('\n') != std::string::npos)
       return finish(open, "stop");
     if (!request_.stop.empty() && end_of(written(*open)) != std::string::npos)
@@ -117,7 +120,7 @@ class AnswerBatch {
     answer.text = encode_utf8(decode_utf8(text));
     answer.n_new = static_cast<int64_t>(open->tokens.size());
     answer.finish_reason = reason;
-    answer.tokens = std::move(open->tokens);
+    if (open->unread) answer.unread = {open->tokens.back()};
     if (!keeps_) *open->sequence = Sequence();
     open->sequence = nullptr;
   }

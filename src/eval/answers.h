@@ -23,7 +23,7 @@ struct VariantAnswer {
   std::string text;                      // valid UTF-8
   int64_t n_new = 0;                     // tokens of the answer, without the one that ended it
   const char* finish_reason = "length";  // or "stop"
-  std::vector<int32_t> tokens{};         // of the answer; the last one is in no cache
+  std::vector<int32_t> unread{};         // its last token, where the cache does not have it yet
 };
 
 struct Answers {
@@ -39,8 +39,8 @@ struct Answers {
 Result<Answers> answer_all(const Model& model, Compute& compute, const AnswersRequest& request);
 
 // The same behind what has been read already, by the variants of request.reading; the sequences
-// stay, with all of an answer but its last token in them. Caches and the time of reading are left
-// to the caller.
+// stay, with the answers in them but for what is unread. Caches and the time of reading are left to
+// the caller.
 Result<Answers> answer_behind(const Model& model, Compute& compute, const AnswersRequest& request,
                               VariantReading* reading);
 

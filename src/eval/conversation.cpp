@@ -34,7 +34,7 @@ class Talk {
   // What one variant has said so far.
   struct Spoken {
     std::vector<ChatMessage> messages;
-    Tokens unread;  // the last token of an answer, which is in no cache yet
+    Tokens unread;  // of the last answer, not in the cache yet
     std::vector<std::string> answers;
     double sum = 0;
     nlohmann::ordered_json others = nlohmann::ordered_json::object();
@@ -100,7 +100,7 @@ class Talk {
     spoken->answers.push_back(turns_[t].answer_prefix + answer.text);
     spoken->messages.push_back({"assistant", spoken->answers.back()});
     spoken->n_new += answer.n_new;
-    if (!answer.tokens.empty()) spoken->unread = {answer.tokens.back()};
+    spoken->unread = answer.unread;
     spoken->last = std::move(answer);
     return {};
   }

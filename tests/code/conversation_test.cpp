@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
@@ -54,23 +55,21 @@ std::vector<std::string> plain_answers(const Variant& variant) {
   std::vector<std::string> answers;
   std::vector<int32_t> unread;
   for (const Turn& turn : turns()) {
-    std::vector<int32_t> ids = unread;
+    std::vector<int32_t> ids = std::exchange(unread, {});
     const auto more = tokens_of(turn.question + turn.answer_prefix, answers.empty());
     ids.insert(ids.end(), more.begin(), more.end());
     std::vector<float> logits = talk.read(ids);
     const Tokenizer& tokenizer = tiny_model()->tokenizer();
     std::string text;
     for (int n = 0; n < turn.n_new; ++n) {
+      if (n > 0) logits = talk.decode(std::exchange(unread, {})[0]);
       if (n == 0) logits.back() = -1e9f;  // <|end|> is barred from the first token
       const auto best = static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
       if (tokenizer.is_end(best)) break;
-      if (n > 0) text += tokenizer.piece(unread[0]);
       unread = {best};
-      const std::string whole = text + tokenizer.piece(best);
-      if (!turn.stop.empty() && whole.find(turn.stop[0]) != std::string::npos) break;
-      if (n + 1 < turn.n_new) logits = talk.decode(best);
+      text += tokenizer.piece(best);
+      if (!turn.stop.empty() && text.find(turn.stop[0]) != std::string::npos) break;
     }
-    text += tokenizer.piece(unread[0]);
     if (!turn.stop.empty()) text.resize(std::min(text.size(), text.find(turn.stop[0])));
     answers.push_back(turn.answer_prefix + text);
   }
