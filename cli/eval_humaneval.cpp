@@ -46,8 +46,9 @@ bool is_chat(const Evaluation& evaluation) {
 Result<int> run_problems(const HumanEvalFlags& flags, Evaluation evaluation,
                          const ProgramChecker& checker) {
   RESTKV_RETURN_IF_ERROR(check_padding(lengths_of(flags)));
-  std::string path = flags.problems;
-  if (path.empty()) RESTKV_ASSIGN_OR_RETURN(path, default_problems());
+  RESTKV_ASSIGN_OR_RETURN(const std::string path, flags.problems.empty()
+                                                      ? default_problems()
+                                                      : Result<std::string>(flags.problems));
   RESTKV_ASSIGN_OR_RETURN(const auto problems, CodeProblems::load(path, flags.eval.skip_bad));
   RESTKV_ASSIGN_OR_RETURN(const std::string content, read_bytes(path));
   HumanEvalSamples samples{

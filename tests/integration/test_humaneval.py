@@ -258,7 +258,7 @@ class CommandTest(unittest.TestCase):
                         self.assertEqual(len(scores["answers"]), 3)
                         self.assertIn("result", scores)
                         self.assertLessEqual(line["prompt_tokens"], 1200)
-                        self.assertGreater(line["prompt_tokens"], 1200 * 0.9)
+                        self.assertGreater(line["prompt_tokens"], 1200 * 0.85)
 
     def test_refusals(self):
         self.refused(USAGE, ["--allow-code-execution", "executed"], allow=False)
