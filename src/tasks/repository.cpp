@@ -29,6 +29,14 @@ constexpr std::array<std::string_view, 64> kNouns = {
 constexpr std::array<std::string_view, 16> kFolders = {
     "billing", "catalogue", "depot",   "dispatch", "freight", "insurance", "ledger",  "market",
     "office",  "planning",  "quality", "repairs",  "stock",   "tariffs",   "weather", "yard"};
+// Not the nouns of functions: a file that is called like a function would be a wrong answer that
+// looks right.
+constexpr std::array<std::string_view, 40> kFiles = {
+    "accounts", "audit",  "bounds", "checks",  "clauses", "codes",  "costs",   "curves",
+    "dates",    "drafts", "errors", "fees",    "forms",   "goals",  "hours",   "inputs",
+    "keys",     "labels", "limits", "margins", "notes",   "orders", "outputs", "pages",
+    "parts",    "plans",  "quotas", "records", "routes",  "rules",  "samples", "shares",
+    "slots",    "steps",  "tables", "tasks",   "terms",   "totals", "units",   "weights"};
 constexpr std::array<std::string_view, 12> kParameters = {"amount", "base",  "days", "depth",
                                                           "height", "items", "load", "points",
                                                           "share",  "size",  "span", "width"};
@@ -84,17 +92,17 @@ std::string RepositoryFunction::code() const {
 Repository::Repository(uint64_t seed)
     : seed_(seed),
       names_(permutation(max_functions(), derive_seed(seed, 0))),
-      modules_(permutation(kFolders.size() * kNouns.size(), derive_seed(seed, 1))) {}
+      modules_(permutation(kFolders.size() * kFiles.size(), derive_seed(seed, 1))) {}
 
 int64_t Repository::max_functions() {
   return kVerbs.size() * kNouns.size();
 }
 
 std::string Repository::path(int64_t i) const {
-  static_assert(kFolders.size() * kNouns.size() * kPerModule >= kVerbs.size() * kNouns.size());
+  static_assert(kFolders.size() * kFiles.size() * kPerModule >= kVerbs.size() * kNouns.size());
   const auto module = static_cast<size_t>(modules_[static_cast<size_t>(i / kPerModule)]);
-  return std::string(kFolders[module / kNouns.size()]) + "/" +
-         std::string(kNouns[module % kNouns.size()]) + ".py";
+  return std::string(kFolders[module / kFiles.size()]) + "/" +
+         std::string(kFiles[module % kFiles.size()]) + ".py";
 }
 
 RepositoryFunction Repository::function(int64_t i) const {

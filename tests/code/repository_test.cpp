@@ -58,7 +58,7 @@ TEST(Repository, ASeedSaysAll) {
 // Written down once: another compiler or machine must draw the same.
 TEST(Repository, IsTheSameEverywhere) {
   EXPECT_EQ(Repository(42).text(1),
-            "# File: insurance/basket.py\n\n\ndef measure_signal(days, share, height=49):\n    "
+            "# File: freight/shares.py\n\n\ndef measure_signal(days, share, height=49):\n    "
             "return days * 36 + share - height * 24\n");
 }
 
