@@ -139,7 +139,8 @@ void register_eval_humaneval(CLI::App& eval, int* exit_code) {
                     "signature, change it");
   add_list(*command, "--length", flags->lengths,
            "tokens of other code in front (default: 0,2048,4096,8192); of the first prompt "
-           "(--multi-turn, default: 4096)");
+           "(--multi-turn, default: 4096)")
+      ->default_str("");
   add_check_flags(*command, flags->check);
   add_eval_flags(*command, flags->eval);
   finish_options(*command);
