@@ -1,6 +1,7 @@
 #include "cli/eval.h"
 
 #include "cli/eval_fidelity.h"
+#include "cli/eval_humaneval.h"
 #include "cli/eval_infinitebench.h"
 #include "cli/eval_longbench.h"
 #include "cli/eval_merge.h"
@@ -20,6 +21,7 @@ void register_eval(CLI::App& app, int* exit_code) {
   register_eval_infinitebench(*eval, exit_code);
   register_eval_own(*eval, exit_code);
   register_eval_fidelity(*eval, exit_code);
+  register_eval_humaneval(*eval, exit_code);
   register_eval_perplexity(*eval, exit_code);
   register_eval_merge(*eval, exit_code);
 }

@@ -14,12 +14,16 @@ struct AnswersRequest {
   VariantRequest reading;
   int n_new = 1;                 // tokens of an answer at most
   bool stop_at_newline = false;  // an answer ends before a newline, too
+  // An answer ends before any of these texts. Where there are some the answer is code or the like:
+  // a blank that it begins with is part of it, whatever the vocabulary makes of that.
+  std::vector<std::string> stop{};
 };
 
 struct VariantAnswer {
   std::string text;                      // valid UTF-8
   int64_t n_new = 0;                     // tokens of the answer, without the one that ended it
   const char* finish_reason = "length";  // or "stop"
+  std::vector<int32_t> unread{};         // its last token, where the cache does not have it yet
 };
 
 struct Answers {
@@ -33,5 +37,11 @@ struct Answers {
 // Greedy, ties to the lower token; at least one token, so that an end is barred from the first.
 // Errors: as prefill() and decode().
 Result<Answers> answer_all(const Model& model, Compute& compute, const AnswersRequest& request);
+
+// The same behind what has been read already, by the variants of request.reading; the sequences
+// stay, with the answers in them but for what is unread. Caches and the time of reading are left to
+// the caller.
+Result<Answers> answer_behind(const Model& model, Compute& compute, const AnswersRequest& request,
+                              VariantReading* reading);
 
 }  // namespace restkv

@@ -47,8 +47,10 @@ class Forecast {
   }
 
  private:
+  // An answer takes as long as the reading of some tokens: a length may be 0.
   static double weight(const Piece& piece) {
-    return static_cast<double>(piece.cell->length.value_or(1));
+    constexpr int64_t kAnswer = 256;
+    return static_cast<double>(piece.cell->length.value_or(0) + kAnswer);
   }
 
   double left_ = 0, answered_ = 0;

@@ -10,7 +10,8 @@ Measure generate_and_score(ScoreText score) {
                             answer_all(input.model, input.compute,
                                        {.reading = input.reading,
                                         .n_new = input.sample.n_new,
-                                        .stop_at_newline = input.sample.stop_at_newline}));
+                                        .stop_at_newline = input.sample.stop_at_newline,
+                                        .stop = input.sample.stop}));
     Measured measured{.answers = std::move(answers.of),
                       .caches = std::move(answers.caches),
                       .scores = {},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +15,8 @@ struct Sample {
   std::string answer_prefix;  // follows the prompt as it is, or opens the assistant's turn
   int n_new = 0;              // tokens of the answer at most
   bool chat_wrap = true;      // whether the prompt style "chat" wraps this task's prompts
-  bool stop_at_newline = false;  // the answer ends before a newline, too
+  bool stop_at_newline = false;     // the answer ends before a newline, too
+  std::vector<std::string> stop{};  // and before any of these texts
   // What a result line takes over: the answers by the names that `restkv score` reads, and what
   // tells samples apart (depth, all_classes, length in words ...).
   nlohmann::ordered_json fields = nlohmann::ordered_json::object();
