@@ -7,7 +7,10 @@ namespace {
 
 struct AmxCells : Bf16Cells {
   static constexpr int64_t kDepthAlign = 16;
-  using Session = AmxTiles;
+  struct Session {
+    FlushTiny flush;
+    AmxTiles tiles;
+  };
 
   // As Bf16Cells, with one instruction for the fraction, which Intel has at full rate.
   [[gnu::always_inline]] static inline F exp2_sum(F a, F b) {
