@@ -3,23 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/log_sum_exp.h"
 #include "restkv/budget.h"
 
 namespace restkv::bench {
-namespace {
-
-double log_sum(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits)
-    sum += std::exp(x - top);
-  return top + std::log(sum);
-}
-
-}  // namespace
 
 Agreement compare_logits(std::span<const float> theirs, std::span<const float> ours) {
-  const double theirs_sum = log_sum(theirs), ours_sum = log_sum(ours);
+  const double theirs_sum = log_sum_exp(theirs), ours_sum = log_sum_exp(ours);
   Agreement result;
   for (size_t i = 0; i < theirs.size(); ++i) {
     const double p = theirs[i] - theirs_sum;

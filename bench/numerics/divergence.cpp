@@ -5,18 +5,11 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/log_sum_exp.h"
 #include "core/parallel.h"
 
 namespace restkv::bench {
 namespace {
-
-double log_sum_of(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits)
-    sum += std::exp(x - top);
-  return top + std::log(sum);
-}
 
 double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -39,7 +32,7 @@ Result<std::unique_ptr<ReferenceLogits>> ReferenceLogits::create(std::vector<int
 void ReferenceLogits::set(int64_t first, LogitRows rows) {
   std::memcpy(data() + first * n_vocab_, rows.data, rows.size() * sizeof(float));
   parallel_for(n_threads_, rows.shape[0],
-               [&](int64_t i) { log_sums_[first + i] = log_sum_of(row(first + i)); });
+               [&](int64_t i) { log_sums_[first + i] = log_sum_exp(row(first + i)); });
 }
 
 double ReferenceLogits::mean_nll(int64_t first) const {
@@ -67,7 +60,7 @@ void Comparison::add(LogitRows rows) {
 void Comparison::compare(int64_t row, std::span<const float> logits) {
   const int64_t position = first_ + row;
   const std::span<const float> exact = reference_.row(position);
-  const double exact_sum = reference_.log_sum(position), sum = log_sum_of(logits);
+  const double exact_sum = reference_.log_sum(position), sum = log_sum_exp(logits);
   double kl = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     const double p = exact[i] - exact_sum;

@@ -1,20 +1,15 @@
 #include "engine/perplexity.h"
 
-#include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "core/log_sum_exp.h"
 #include "engine/session.h"
 
 namespace restkv {
 namespace {
 
 double negative_log_likelihood(std::span<const float> logits, int32_t token) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits)
-    sum += std::exp(x - top);
-  return top + std::log(sum) - logits[token];
+  return log_sum_exp(logits) - logits[token];
 }
 
 // The whole text in one pass with the full cache.

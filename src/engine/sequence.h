@@ -53,6 +53,14 @@ struct Sequence {
 
   // Tokens read so far, evicted ones included.
   int64_t n_seen() const { return cache.next_position; }
+  // Takes the last n tokens back; the room that they took stays. REQUIRES: nothing was cut since.
+  void drop_last(int32_t n) {
+    for (LayerCache& layer : cache.layers) {
+      for (int32_t i = 0; i < n; ++i)
+        layer.drop_last();
+    }
+    cache.next_position -= n;
+  }
   // Entries above n_cached_head * min(budget, tokens) in each layer: what the method's own rules
   // keep beyond the budget that was asked for.
   int64_t over_budget() const {

@@ -1,34 +1,18 @@
 #include "eval/continuation.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "core/log_sum_exp.h"
 #include "engine/decode.h"
 
 namespace restkv {
-namespace {
-
-void take_back(size_t n, Sequence* sequence) {
-  for (LayerCache& layer : sequence->cache.layers) {
-    for (size_t i = 0; i < n; ++i)
-      layer.drop_last();
-  }
-  sequence->cache.next_position -= static_cast<int32_t>(n);
-}
-
-}  // namespace
-
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float x : logits)
-    sum += std::exp(x - top);
-  return top + std::log(sum);
-}
 
 TokenScore score_token(std::span<const float> logits, int32_t token) {
   const float own = logits[token];
-  return {.nll = log_sum_exp(logits) - own, .likeliest = own >= *std::ranges::max_element(logits)};
+  const double log_sum = log_sum_exp(logits);
+  return {.log_sum = log_sum,
+          .nll = log_sum - own,
+          .likeliest = own >= *std::ranges::max_element(logits)};
 }
 
 Result<ContinuationScores> score_continuation(const Model& model, Compute& compute,
@@ -40,12 +24,12 @@ Result<ContinuationScores> score_continuation(const Model& model, Compute& compu
   const auto logits = [&](size_t v) -> std::span<const float> {
     return step.empty() ? reading->logits(v) : std::span(step).subspan(v * n_vocab, n_vocab);
   };
-  size_t n_fed = 0;
+  int32_t n_fed = 0;
   for (size_t i = 0; i < request.tokens.size(); ++i) {
     const int32_t token = request.tokens[i];
     for (size_t v = 0; v < n_variant; ++v)
       scores[v].push_back(score_token(logits(v), token));
-    if (request.on_step) RESTKV_RETURN_IF_ERROR(request.on_step(i, logits));
+    if (request.on_step) RESTKV_RETURN_IF_ERROR(request.on_step(scores, logits));
     if (i + 1 == request.tokens.size()) break;
     std::vector<DecodeSlot> slots;
     for (Sequence& sequence : reading->sequences)
@@ -55,7 +39,7 @@ Result<ContinuationScores> score_continuation(const Model& model, Compute& compu
   }
   if (request.take_back) {
     for (Sequence& sequence : reading->sequences)
-      take_back(n_fed, &sequence);
+      sequence.drop_last(n_fed);
   }
   return scores;
 }

@@ -16,6 +16,7 @@
 namespace restkv {
 
 struct TokenScore {
+  double log_sum = 0;      // log of the sum of exp(logit)
   double nll = 0;          // nats
   bool likeliest = false;  // no other token has a greater logit
 };
@@ -23,8 +24,6 @@ struct TokenScore {
 // The distribution of the next token from its logits.
 // REQUIRES: finite logits, at least one.
 TokenScore score_token(std::span<const float> logits, int32_t token);
-// log of the sum of exp(logit).
-double log_sum_exp(std::span<const float> logits);
 
 // [n_variant][n_token]
 using ContinuationScores = std::vector<std::vector<TokenScore>>;
@@ -32,8 +31,9 @@ using ContinuationScores = std::vector<std::vector<TokenScore>>;
 struct ContinuationRequest {
   std::span<const int32_t> tokens{};  // at least one
   // Called for every token with what the variants predict in its place: logits(variant) is
-  // [n_vocab]. An error ends the scoring.
-  std::function<Status(int64_t i, const std::function<std::span<const float>(size_t)>& logits)>
+  // [n_vocab], and the last score of each variant is this token's. An error ends the scoring.
+  std::function<Status(const ContinuationScores& so_far,
+                       const std::function<std::span<const float>(size_t)>& logits)>
       on_step{};
   // Leaves the sequences as they were, so that another continuation can follow the same prompt.
   // REQUIRES then: can_take_back() every variant.

@@ -222,8 +222,7 @@ class Divergences {
   explicit Divergences(size_t n_variant) : kl_(n_variant), same_top_(n_variant) {}
 
   void add(std::span<const float> reference, double reference_sum, std::span<const float> logits,
-           size_t variant) {
-    const double sum = log_sum_exp(logits);
+           double sum, size_t variant) {
     double kl = 0;
     for (size_t i = 0; i < logits.size(); ++i) {
       const double log_p = reference[i] - reference_sum;
@@ -277,10 +276,11 @@ Result<Measured> measure_divergence(const MeasureInput& input) {
   MeasureInput with_full = input;
   with_full.reading.variants = variants;
   Divergences divergences(n);
-  const auto on_step = [&](int64_t, const auto& logits) -> Status {
-    const double sum = log_sum_exp(logits(reference));
-    for (size_t v = 0; v < n; ++v)
-      divergences.add(logits(reference), sum, logits(v), v);
+  const auto on_step = [&](const ContinuationScores& so_far, const auto& logits) -> Status {
+    for (size_t v = 0; v < n; ++v) {
+      divergences.add(logits(reference), so_far[reference].back().log_sum, logits(v),
+                      so_far[v].back().log_sum, v);
+    }
     return {};
   };
   RESTKV_ASSIGN_OR_RETURN(Single single, score_target(with_full, on_step));

@@ -11,10 +11,12 @@
 #include "scores/text.h"
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
+#include "tests/eval/letters.h"
 
 namespace restkv {
 namespace {
 
+using test::letters;
 using test::make_compute;
 using test::random_tokens;
 using test::tiny_model;
@@ -29,14 +31,6 @@ std::vector<Variant> variants(std::optional<Schedule> schedule) {
       base);
   EXPECT_TRUE(made.ok()) << made.status().message();
   return made.ok() ? std::move(*made) : std::vector<Variant>();
-}
-
-// Letters, which are tokens of their own in the tiny model's vocabulary.
-std::string letters(int n, uint32_t seed) {
-  std::string text;
-  for (const int32_t token : random_tokens(n, seed))
-    text += static_cast<char>('a' + token % 26);
-  return text;
 }
 
 const std::vector<Turn>& turns() {

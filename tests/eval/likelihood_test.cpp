@@ -10,10 +10,12 @@
 #include "eval/continuation.h"
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
+#include "tests/eval/letters.h"
 
 namespace restkv {
 namespace {
 
+using test::letters;
 using test::make_compute;
 using test::random_tokens;
 using test::tiny_model;
@@ -26,14 +28,6 @@ std::vector<Variant> variants(const std::vector<std::string>& policies) {
       make_variants({.policies = policies, .budgets = {32}, .kernels = {5}, .ada = {}}, base);
   EXPECT_TRUE(made.ok()) << made.status().message();
   return made.ok() ? std::move(*made) : std::vector<Variant>();
-}
-
-// Letters, which are tokens of their own in the tiny model's vocabulary.
-std::string letters(int n, uint32_t seed) {
-  std::string text;
-  for (const int32_t token : random_tokens(n, seed))
-    text += static_cast<char>('a' + token % 26);
-  return text;
 }
 
 class LikelihoodTest : public ::testing::Test {
