@@ -10,6 +10,7 @@ namespace restkv::cli {
 namespace {
 
 constexpr int kMaxJobs = 256;
+constexpr int kMaxTogether = 256;
 
 void add_kv_lists(CLI::App& app, EvalFlags& flags) {
   constexpr const char* kGroup = "KV cache";
@@ -43,6 +44,9 @@ void add_eval_flags(CLI::App& app, EvalFlags& flags) {
   add_flag_value(
       app, "--jobs", flags.n_jobs,
       "processes that share the weights; --threads is for each, 0: the cores among them");
+  app.add_option("--together", flags.n_together,
+                 "samples of a task whose answers are decoded as one batch (default: as many as "
+                 "make a large one and fit into memory)");
   add_flag_value(app, "--shard", flags.shard, "I/N: every N-th sample from the I-th (0 to N - 1)");
   app.add_flag("--skip-bad", flags.skip_bad, "leave malformed data lines out and count them");
   app.add_flag("--json", flags.json, "the summary as JSON");
@@ -89,6 +93,10 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
   if (flags.n_jobs < 1 || flags.n_jobs > kMaxJobs) {
     return Status::usage("--jobs is " + std::to_string(flags.n_jobs) + ", allowed: 1 to " +
                          std::to_string(kMaxJobs));
+  }
+  if (flags.n_together < 0 || flags.n_together > kMaxTogether) {
+    return Status::usage("--together is " + std::to_string(flags.n_together) + ", allowed: 1 to " +
+                         std::to_string(kMaxTogether));
   }
   evaluation.n_process = flags.n_jobs;
   const int n_thread = evaluation.engine.n_threads;

@@ -31,6 +31,7 @@ struct EvalFlags {
   int64_t max_length = 0, n = 0;
   uint64_t seed = 42;
   int n_jobs = 1;
+  int n_together = 0;
   bool skip_bad = false, json = false;
 };
 void add_eval_flags(CLI::App& app, EvalFlags& flags);

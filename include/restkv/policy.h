@@ -80,6 +80,8 @@ struct PolicyTraits {
   bool position_only = false;
   bool keeps_all = false;  // the full cache: never called, nothing is evicted
   bool pools = false;      // scores are smoothed with PolicyOptions::kernel
+  // Scores depend on LayerContext::budget; those of other policies serve every budget.
+  bool scores_by_budget = false;
   // Floats that live with every entry and are compacted with it (H2O's running sums), for each
   // query head: GroupScores::entry_state goes out, Observation::entry_state comes back.
   int state_per_entry = 0;
@@ -205,7 +207,8 @@ class EvictionPolicy {
 
   // Value merging (CAM): new values [n_entry][head_dim] of one cached head, or nothing. Called
   // before selection, so that what an evicted entry carried can live on. head_in_group: the query
-  // head that the cached head belongs to, -1 for one that the whole group shares.
+  // head that the cached head belongs to, -1 for one that the whole group shares. REQUIRES of a
+  // policy that merges: state_per_entry > 0.
   virtual std::optional<std::vector<float>> merge_values(const Observation& group,
                                                          int32_t head_in_group) const {
     (void)group, (void)head_in_group;
@@ -240,6 +243,8 @@ struct PolicyOptions {
   double merge_threshold = -1.0;
   double start_ratio = 0.1;  // CAM: the share of the entries, from the first on, never merged
   uint64_t seed = 0;         // random, cam
+
+  bool operator==(const PolicyOptions&) const = default;
 };
 
 // A policy by its command-line name, its options checked. Names: policy_names(), "full" among

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kGgmlChunk = 512;
 constexpr int64_t kMinPanelRows = 9;
+constexpr int64_t kMinPanelSlots = 16;
 constexpr int64_t kMaxPanelChunk = 2048;
 // Bytes of a chunk's activations for one weight of the layer.
 constexpr double kChunkShare = 0.8;
@@ -17,6 +18,10 @@ constexpr double kChunkShare = 0.8;
 
 bool reads_in_panels(int64_t n_token, Kernels kernels) {
   return kernels == Kernels::automatic && n_token >= kMinPanelRows && has_bf16_product();
+}
+
+bool decodes_in_panels(int64_t n_slot, Kernels kernels) {
+  return n_slot >= kMinPanelSlots && reads_in_panels(n_slot, kernels);
 }
 
 size_t activation_bytes(const HParams& hp) {

@@ -16,6 +16,9 @@ constexpr int64_t kMinChunk = 64;
 // their dequantisation.
 bool reads_in_panels(int64_t n_token, Kernels kernels);
 
+// Whether a decoding step of n_slot sequences is: below, kernels for few vectors are faster.
+bool decodes_in_panels(int64_t n_slot, Kernels kernels);
+
 // Tokens of a whole chunk. For ggml's kernels llama.cpp's 512; for panels more, where a
 // layer is large: more repay the dequantisation of its weights, and a chunk's activations are
 // still small beside them. It depends on one layer's shape alone.

@@ -4,9 +4,11 @@
 #include <new>
 #include <optional>
 
+#include "engine/chunks.h"
 #include "engine/decode_attention.h"
 #include "engine/decode_ggml.h"
 #include "engine/matvec_ops.h"
+#include "engine/panel_ops.h"
 #include "engine/prefill.h"
 #include "engine/recut.h"
 
@@ -20,8 +22,12 @@ constexpr int32_t kGrowth = 64;
 // One decode step's graph.
 class Step {
  public:
-  Step(const Model& model, const Compute& compute, std::span<const DecodeSlot> slots)
-      : model_(model), slots_(slots) {
+  Step(const Model& model, Compute& compute, std::span<const DecodeSlot> slots)
+      : model_(model),
+        slots_(slots),
+        in_panels_(DecodeAttention::serves(compute.kernels()) &&
+                   decodes_in_panels(std::ssize(slots), compute.kernels())),
+        products_(compute.workers()) {
     for (const DecodeSlot& slot : slots)
       ids_.push_back(slot.token);
     if (DecodeAttention::serves(compute.kernels())) {
@@ -33,9 +39,12 @@ class Step {
 
   // Nodes and leaves, generously.
   size_t count_nodes() const {
+    const HParams& hp = model_.hparams();
     size_t nodes = 64;
-    for (uint32_t l = 0; l < model_.hparams().n_layer; ++l) {
+    if (in_panels_) nodes += products_.count_nodes(int64_t{hp.n_vocab} * hp.n_embd);
+    for (uint32_t l = 0; l < hp.n_layer; ++l) {
       nodes += 64;
+      if (in_panels_) nodes += products_.count_nodes(layer_weights(hp));
       if (own_) continue;
       for (const DecodeSlot& slot : slots_)
         nodes += 48 + 24 * slot.sequence->cache.layers[l].n_head();
@@ -47,8 +56,10 @@ class Step {
     const HParams& hp = model_.hparams();
     const auto n = static_cast<int64_t>(slots_.size());
     const MatvecOps few(b, n);
+    const PanelOps many(b, products_, n);
     const bool own_products = own_ && MatvecOps::available();
-    const GraphContext g{b.ctx, hp, own_products ? few : ggml_ops()};
+    const LayerOps& ops = in_panels_ ? many : own_products ? few : ggml_ops();
+    const GraphContext g{b.ctx, hp, ops};
     ggml_tensor* x = model_.embed(g, b.wrap(GGML_TYPE_I32, ids_.data(), n));
     for (uint32_t l = 0; l < hp.n_layer; ++l) {
       const Attend attend = [&](const Qkv& qkv) {
@@ -60,9 +71,14 @@ class Step {
     b.expand(ggml_cpy(b.ctx, rows, b.wrap(GGML_TYPE_F32, logits, hp.n_vocab, n)));
   }
 
+  // What the graph's nodes could not report.
+  Status take_status() { return products_.take_status(); }
+
  private:
   const Model& model_;
   std::span<const DecodeSlot> slots_;
+  const bool in_panels_;
+  PanelProducts products_;
   std::vector<int32_t> ids_;
   std::optional<DecodeAttention> own_;
   std::optional<GgmlDecodeAttention> ggml_;
@@ -118,6 +134,7 @@ Status run_step(const Model& model, Compute& compute, std::span<const DecodeSlot
     Step step(model, compute, slots);
     RESTKV_RETURN_IF_ERROR(compute.run(
         step.count_nodes(), [&](const GraphBuild& b) { step.build(b, logits->data()); }));
+    RESTKV_RETURN_IF_ERROR(step.take_status());
   } catch (const std::bad_alloc&) {
     return Status::capacity("no memory for a decode step");
   }

@@ -18,8 +18,8 @@ std::vector<int32_t> all_entries(int64_t n) {
 
 class Choosing {
  public:
-  Choosing(const CachePlan& plan, const LayerView& layer, Workers& workers)
-      : plan_(plan), layer_(layer), workers_(workers), n_store_(layer.n_store()) {
+  Choosing(const CachePlan& plan, const LayerView& layer, Workers& workers, SharedScores* shared)
+      : plan_(plan), layer_(layer), workers_(workers), shared_(shared), n_store_(layer.n_store()) {
     const bool per_query = plan.config.selection.granularity == Granularity::query_head;
     per_store_ = per_query ? layer.n_group() : 1;
     choice_.kept.resize(n_store_ * per_store_);
@@ -117,8 +117,14 @@ class Choosing {
   }
 
   Status choose_scores() {
-    compute_column_sums();
-    RESTKV_RETURN_IF_ERROR(score());
+    // What lives with the entries is made anew for each plan, and so are merged values.
+    const bool shares = shared_ != nullptr && plan_.traits.state_per_entry == 0;
+    if (shares) scores_ = shared_->find(plan_);
+    if (scores_ == nullptr) {
+      compute_column_sums();
+      RESTKV_RETURN_IF_ERROR(score());
+      if (shares) shared_->keep(plan_, scores_);
+    }
     if (plan_.traits.vote == VotePoint::layer) return select_together();
     return select_apart();
   }
@@ -192,8 +198,14 @@ class Choosing {
         RESTKV_RETURN_IF_ERROR(sum_status_[s * group.n_group + g]);
       group.column_sums = {column_sums_[s].data(), {group.n_group, group.n_entry()}};
     }
-    scores_.resize(n_store_);
-    RESTKV_RETURN_IF_ERROR(plan_.policy->score_layer(groups, workers_, scores_));
+    auto scores = std::make_shared<std::vector<GroupScores>>(n_store_);
+    RESTKV_RETURN_IF_ERROR(plan_.policy->score_layer(groups, workers_, *scores));
+    scores_ = std::move(scores);
+    merge_values(groups);
+    return {};
+  }
+
+  void merge_values(const std::vector<Observation>& groups) {
     choice_.merged_values.resize(choice_.kept.size());
     workers_.for_each(n_store_, [&](int64_t s, int) {
       for (int32_t i = 0; i < per_store_; ++i) {
@@ -201,17 +213,16 @@ class Choosing {
         if (merged) choice_.merged_values[s * per_store_ + i] = std::move(*merged);
       }
     });
-    return {};
   }
 
   Status select_apart() {
     const SelectionOptions& options = plan_.config.selection;
     const std::vector<std::vector<float>> rows =
-        vote_and_smooth(scores_, plan_.traits.vote, options.granularity, options.vote, workers_);
+        vote_and_smooth(*scores_, plan_.traits.vote, options.granularity, options.vote, workers_);
     std::vector<HeadScores> heads;
     for (size_t c = 0; c < choice_.kept.size(); ++c) {
       const size_t s = c / per_store_;
-      const auto n = static_cast<size_t>(scores_[s].n_scored);
+      const auto n = static_cast<size_t>((*scores_)[s].n_scored);
       heads.push_back({std::span<const float>(rows[s]).subspan(c % per_store_ * n, n),
                        layer_.keys[s].n_row, forced_[s]});
     }
@@ -219,7 +230,7 @@ class Choosing {
   }
 
   Status select_together() {
-    const GroupScores joined = join_groups(scores_);
+    const GroupScores joined = join_groups(*scores_);
     const std::vector<float> row = vote_and_smooth(joined, VotePoint::layer, Granularity::kv_head,
                                                    plan_.config.selection.vote);
     const HeadScores head{row, layer_.keys[0].n_row, forced_[0]};
@@ -265,7 +276,7 @@ class Choosing {
       const int64_t n_row = per_store_ > 1 ? 1 : layer_.n_group();
       for (int64_t g = first; g < first + n_row; ++g) {
         for (const int32_t entry : choice_.kept[c]) {
-          const auto from = scores_[s].entry_state.begin() + g * n + entry * per_entry;
+          const auto from = (*scores_)[s].entry_state.begin() + g * n + entry * per_entry;
           choice_.entry_state[c].insert(choice_.entry_state[c].end(), from, from + per_entry);
         }
       }
@@ -275,20 +286,31 @@ class Choosing {
   const CachePlan& plan_;
   const LayerView& layer_;
   Workers& workers_;
+  SharedScores* shared_;
   int32_t n_store_, per_store_ = 1;
   int64_t n_keep_ = 0;
   std::vector<std::vector<int32_t>> forced_;     // [n_store]
   std::vector<std::vector<float>> column_sums_;  // [n_store][n_group][n_entry]
   std::vector<Status> sum_status_;               // [n_head]
-  std::vector<GroupScores> scores_;              // [n_store]
+  SharedScores::Scores scores_;                  // [n_store]
   LayerChoice choice_;
 };
 
 }  // namespace
 
-Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer,
-                                   Workers& workers) {
-  return Choosing(plan, layer, workers).run();
+SharedScores::Scores SharedScores::find(const CachePlan& plan) const {
+  for (const auto& [other, scores] : kept_) {
+    const bool same_budget =
+        !plan.traits.scores_by_budget || plan.config.budget == other->config.budget;
+    if (same_budget && plan.config.policy == other->config.policy && plan.window == other->window)
+      return scores;
+  }
+  return nullptr;
+}
+
+Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, Workers& workers,
+                                   SharedScores* shared) {
+  return Choosing(plan, layer, workers, shared).run();
 }
 
 }  // namespace restkv

@@ -81,7 +81,8 @@ class FinishedLayer {
     const CachePlan& plan = *sequence->plan;
     LayerChoice choice;
     if (cut) {
-      RESTKV_ASSIGN_OR_RETURN(choice, choose_entries(plan, view, state_.compute.workers()));
+      RESTKV_ASSIGN_OR_RETURN(choice,
+                              choose_entries(plan, view, state_.compute.workers(), state_.scores));
       sequence->memory[l].entry_state = std::move(choice.entry_state);
     } else {
       keep_all(plan, &choice);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/compute.h"
+#include "engine/evict.h"
 #include "engine/query_log.h"
 #include "engine/scratch.h"
 #include "model/model.h"
@@ -34,6 +35,7 @@ struct ReadState {
   std::vector<int32_t> positions{};  // of the tokens
   // Of the layer: a sequence's own, or one that serves all sequences of a first prompt.
   QueryLog *rotated = nullptr, *raw = nullptr;
+  SharedScores* scores = nullptr;  // of a first prompt's layer, for all its sequences
 
   int64_t n_seen() const { return n_before + n_token; }
 };

@@ -189,6 +189,8 @@ void Reading::begin_layer(uint32_t l) {
     state_.rotated = &sequence.memory[l].rotated;
     state_.raw = &sequence.memory[l].raw;
   }
+  fresh_scores_ = {};
+  state_.scores = fresh_ ? &fresh_scores_ : nullptr;
   if (state_.sums_columns) state_.column_sums.assign(hp_.n_head * n_token_, 0.0);
   attention_.begin_layer();
   if (state_.rotated->keeps_any()) state_.rotated->make_room(n_token_);

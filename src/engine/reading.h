@@ -74,6 +74,7 @@ class Reading {
   ReadAttention attention_;
   std::vector<std::byte> hidden_;       // [n_token][n_embd] of hidden_type_
   QueryLog fresh_rotated_, fresh_raw_;  // of one layer, where no sequence has its own yet
+  SharedScores fresh_scores_;           // of a layer
   bool touched_ = false;
   ReadResult result_;
 };

@@ -1,8 +1,9 @@
-// The answers of all variants to one prompt: what variant_reading.h reads once is decoded together,
-// so that the weights are read once a step.
+// The answers of all variants to some prompts: each is read once (variant_reading.h), and all are
+// decoded together, so that the weights are read once a step.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,13 +31,14 @@ struct Answers {
   std::vector<VariantAnswer> of;  // as variants
   std::vector<VariantCache> caches;
   double prefill_ms = 0;  // evictions included
-  double decode_ms = 0;   // of all variants together
+  double decode_ms = 0;   // of all variants, their share of steps with other prompts'
   int64_t n_step = 0;
 };
 
-// Greedy, ties to the lower token; at least one token, so that an end is barred from the first.
-// Errors: as prefill() and decode().
-Result<Answers> answer_all(const Model& model, Compute& compute, const AnswersRequest& request);
+// As requests. Greedy, ties to the lower token; at least one token, so that an end is barred from
+// the first. Errors: as prefill() and decode().
+Result<std::vector<Answers>> answer_all(const Model& model, Compute& compute,
+                                        std::span<const AnswersRequest> requests);
 
 // The same behind what has been read already, by the variants of request.reading; the sequences
 // stay, with the answers in them but for what is unread. Caches and the time of reading are left to

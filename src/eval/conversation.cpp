@@ -129,9 +129,9 @@ class Talk {
 }  // namespace
 
 Measure converse(Conversation conversation) {
-  return [conversation = std::move(conversation)](const MeasureInput& input) {
+  return one_by_one([conversation = std::move(conversation)](const MeasureInput& input) {
     return Talk(conversation, input).run();
-  };
+  });
 }
 
 }  // namespace restkv

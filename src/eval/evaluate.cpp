@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "core/clock.h"
 #include "eval/crew.h"
@@ -12,18 +13,27 @@
 namespace restkv {
 namespace {
 
-// A sample by its cell and its place there.
+// Samples of a cell that are answered together.
 struct Piece {
-  const EvalCell* cell;
-  int64_t i;
+  const EvalCell* cell = nullptr;
+  std::vector<int64_t> numbers{};
+
+  int64_t size() const { return std::ssize(numbers); }
 };
 
+// They depend on the order of the cells and the shard, not on what is there already.
 std::vector<Piece> list_pieces(const Evaluation& evaluation) {
   std::vector<Piece> pieces;
   int64_t number = 0;
   for (const EvalCell& cell : evaluation.cells) {
-    for (int64_t i = 0; i < cell.source->size(); ++i, ++number)
-      if (number % evaluation.shard.count == evaluation.shard.index) pieces.push_back({&cell, i});
+    Piece piece{&cell};
+    for (int64_t i = 0; i < cell.source->size(); ++i, ++number) {
+      if (number % evaluation.shard.count != evaluation.shard.index) continue;
+      piece.numbers.push_back(i);
+      if (piece.size() == evaluation.n_together)
+        pieces.push_back(std::exchange(piece, Piece{&cell}));
+    }
+    if (piece.size() > 0) pieces.push_back(std::move(piece));
   }
   return pieces;
 }
@@ -50,7 +60,7 @@ class Forecast {
   // An answer takes as long as the reading of some tokens: a length may be 0.
   static double weight(const Piece& piece) {
     constexpr int64_t kAnswer = 256;
-    return static_cast<double>(piece.cell->length.value_or(0) + kAnswer);
+    return static_cast<double>(piece.size() * (piece.cell->length.value_or(0) + kAnswer));
   }
 
   double left_ = 0, answered_ = 0;
@@ -68,10 +78,12 @@ class Run {
   Result<EvalOutcome> run() {
     RESTKV_ASSIGN_OR_RETURN(file_, ResultFile::open(evaluation_.out, evaluation_.config));
     times_.open(evaluation_.out + ".times.jsonl", std::ios::app);
-    outcome_.n_sample = static_cast<int64_t>(pieces_.size());
+    for (const Piece& piece : pieces_)
+      outcome_.n_sample += piece.size();
+    const int64_t n_piece = std::ssize(pieces_);
     const CrewPlan plan{
-        .n_piece = outcome_.n_sample,
-        .n_process = static_cast<int>(std::min<int64_t>(evaluation_.n_process, outcome_.n_sample)),
+        .n_piece = n_piece,
+        .n_process = static_cast<int>(std::min<int64_t>(evaluation_.n_process, n_piece)),
         .begin = [this] { return begin(); },
         .take = [this](int64_t i, const std::string& result) { return take(i, result); },
         .on_wait = [this] { show(std::nullopt); },
@@ -91,22 +103,23 @@ class Run {
     runner_ = std::make_unique<SampleRunner>(model_, *compute_, evaluation_, *file_, on_reading);
     return PieceWork([this](int64_t i) -> Result<std::string> {
       now_ = &pieces_[i];
-      RESTKV_ASSIGN_OR_RETURN(const SampleLines lines, runner_->run(*now_->cell, now_->i));
-      return lines.pack();
+      RESTKV_ASSIGN_OR_RETURN(const auto samples, runner_->run(*now_->cell, now_->numbers));
+      return SampleLines::pack(samples);
     });
   }
 
   Status take(int64_t i, const std::string& result) {
-    const SampleLines lines = SampleLines::unpack(result);
     now_ = &pieces_[i];
-    const bool answered = !lines.results.empty();
-    if (answered) {
+    bool answered = false;
+    for (const SampleLines& lines : SampleLines::unpack(result)) {
+      if (lines.results.empty()) continue;
       times_ << lines.times << std::flush;
       RESTKV_RETURN_IF_ERROR(file_->append(lines.results));
       ++outcome_.n_answered;
+      answered = true;
     }
     forecast_.done(*now_, answered);
-    ++n_done_;
+    n_done_ += now_->size();
     show(std::nullopt);
     return {};
   }
@@ -145,20 +158,21 @@ Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation) {
 }
 
 Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
-                         int n_new, int n_process) {
+                         int n_new, int n_process, int n_together) {
   MemoryPlan plan = plan_variants(hparams,
                                   {.n_token = n_token,
                                    .kernels = evaluation.engine.kernels,
                                    .n_threads = evaluation.n_thread_each,
                                    .attention = evaluation.attention},
                                   n_new, evaluation.variants);
-  plan.kv_peak_bytes *= n_process;
+  plan.kv_peak_bytes *= n_process * n_together;
   plan.hidden_bytes *= n_process;
-  plan.work_bytes *= n_process;
+  plan.work_bytes *= n_process * n_together;
   const Status status = check_memory(plan, n_token);
   if (status.ok()) return status;
   return Status(status.kind(),
                 std::to_string(evaluation.variants.size()) + " variants" +
+                    (n_together > 1 ? " of " + std::to_string(n_together) + " samples" : "") +
                     (n_process > 1 ? " in " + std::to_string(n_process) + " processes" : "") +
                     ": " + status.message());
 }

@@ -55,6 +55,7 @@ struct Evaluation {
   Measure measure;
 
   std::string out;        // result file; times go to <out>.times.jsonl
+  int n_together = 1;     // samples of a cell that are answered together, in one process
   int n_process = 1;      // --jobs
   int n_thread_each = 1;  // of each process
   Shard shard;
@@ -73,9 +74,9 @@ struct EvalOutcome {
 // Errors: those of the parts, with task, length and sample in front; runtime (interrupted).
 Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation);
 
-// Whether n_process prompts of so many tokens fit into memory at once, each for all variants.
-// Error: capacity, with the figures.
+// Whether n_together prompts of so many tokens in each of n_process processes fit into memory at
+// once, each for all variants. Error: capacity, with the figures.
 Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
-                         int n_new, int n_process);
+                         int n_new, int n_process, int n_together);
 
 }  // namespace restkv

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/likeliest.h"
 #include "eval/continuation.h"
 
 namespace restkv {
@@ -229,7 +230,7 @@ class Divergences {
       kl += std::exp(log_p) * (log_p - (logits[i] - sum));
     }
     kl_[variant].push_back(std::max(kl, 0.0));
-    same_top_[variant] += top(reference) == top(logits) ? 1 : 0;
+    same_top_[variant] += likeliest(reference) == likeliest(logits) ? 1 : 0;
   }
 
   SampleScore score(size_t variant, const std::vector<TokenScore>& tokens,
@@ -253,10 +254,6 @@ class Divergences {
   }
 
  private:
-  static int64_t top(std::span<const float> logits) {
-    return std::ranges::max_element(logits) - logits.begin();
-  }
-
   std::vector<std::vector<double>> kl_;  // [variant][token]
   std::vector<int64_t> same_top_;
 };
@@ -296,15 +293,15 @@ Result<Measured> measure_divergence(const MeasureInput& input) {
 }  // namespace
 
 Measure choose_option() {
-  return measure_choice;
+  return one_by_one(measure_choice);
 }
 
 Measure foresee_target() {
-  return measure_target;
+  return one_by_one(measure_target);
 }
 
 Measure compare_with_full() {
-  return measure_divergence;
+  return one_by_one(measure_divergence);
 }
 
 }  // namespace restkv

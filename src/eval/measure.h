@@ -1,5 +1,6 @@
-// What a run finds out about a sample: an answer and its score under every variant. Benchmarks that
-// generate text, and measurements that look at the likelihood of a given one, differ in this alone.
+// What a run finds out about some samples: an answer and its score under every variant. Benchmarks
+// that generate text, and measurements that look at the likelihood of a given one, differ in this
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -42,10 +43,13 @@ struct MeasureInput {
   VariantRequest reading;
 };
 
-// Errors: as read_variants() and decode(); model (a sample that lacks what is measured).
-using Measure = std::function<Result<Measured>(const MeasureInput& input)>;
+// As inputs, the samples of one task. Errors: as read_variants() and decode(); model (a sample that
+// lacks what is measured).
+using Measure = std::function<Result<std::vector<Measured>>(std::span<const MeasureInput> inputs)>;
+// Of what has nothing to share between samples.
+Measure one_by_one(std::function<Result<Measured>(const MeasureInput& input)> measure);
 
-// Greedy answers, each scored by its text.
+// Greedy answers, decoded together, each scored by its text.
 using ScoreText = std::function<Result<SampleScore>(const std::string& task, const Sample& sample,
                                                     const std::string& prediction)>;
 Measure generate_and_score(ScoreText score);

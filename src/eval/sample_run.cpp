@@ -42,14 +42,31 @@ std::string times_line(const SamplePlace& place, const Prompt& prompt,
 
 }  // namespace
 
-std::string SampleLines::pack() const {
-  return results + kBetween + times;
+std::string SampleLines::pack(const std::vector<SampleLines>& samples) {
+  std::string packed;
+  for (const SampleLines& lines : samples)
+    packed += lines.results + kBetween + lines.times + kBetween;
+  return packed;
 }
 
-SampleLines SampleLines::unpack(const std::string& packed) {
-  const size_t between = packed.find(kBetween);
-  return {packed.substr(0, between), packed.substr(between + 1)};
+std::vector<SampleLines> SampleLines::unpack(const std::string& packed) {
+  std::vector<SampleLines> samples;
+  for (size_t begin = 0; begin < packed.size();) {
+    const size_t between = packed.find(kBetween, begin), end = packed.find(kBetween, between + 1);
+    samples.push_back(
+        {packed.substr(begin, between - begin), packed.substr(between + 1, end - between - 1)});
+    begin = end + 1;
+  }
+  return samples;
 }
+
+// A sample with its prompt, and whether each variant of the evaluation is still to be answered.
+struct SampleRunner::Asked {
+  SamplePlace place;
+  Sample sample;
+  Prompt prompt;
+  std::vector<bool> missing;
+};
 
 SampleRunner::SampleRunner(const Model& model, Compute& compute, const Evaluation& evaluation,
                            const ResultFile& done, std::function<void(double)> on_reading)
@@ -66,45 +83,98 @@ size_t SampleRunner::full_bytes(size_t n_token) const {
          hp.head_dim;
 }
 
-Result<SampleLines> SampleRunner::run(const EvalCell& cell, int64_t i) const {
-  const auto sample = cell.source->sample(i);
-  if (!sample.ok()) return at(cell, std::to_string(i), sample.status());
-  const SamplePlace place{.benchmark = evaluation_.benchmark,
-                          .task = cell.task,
-                          .length = cell.length,
-                          .sample = sample->id,
-                          .number = i};
-  std::vector<Variant> missing;
-  const std::string key = place.key();
+Result<std::vector<SampleLines>> SampleRunner::run(const EvalCell& cell,
+                                                   std::span<const int64_t> numbers) const {
+  std::vector<Asked> samples;
+  std::vector<bool> wanted(evaluation_.variants.size());
+  for (const int64_t number : numbers) {
+    RESTKV_ASSIGN_OR_RETURN(Asked asked, ask(cell, number));
+    for (size_t v = 0; v < wanted.size(); ++v)
+      wanted[v] = wanted[v] || asked.missing[v];
+    samples.push_back(std::move(asked));
+  }
+  std::vector<Variant> variants;
+  for (size_t v = 0; v < wanted.size(); ++v)
+    if (wanted[v]) variants.push_back(evaluation_.variants[v]);
+  if (variants.empty()) return std::vector<SampleLines>(numbers.size());
+  return answer(cell, variants, samples);
+}
+
+Result<SampleRunner::Asked> SampleRunner::ask(const EvalCell& cell, int64_t number) const {
+  auto sample = cell.source->sample(number);
+  if (!sample.ok()) return at(cell, std::to_string(number), sample.status());
+  Asked asked{.place = {.benchmark = evaluation_.benchmark,
+                        .task = cell.task,
+                        .length = cell.length,
+                        .sample = sample->id,
+                        .number = number},
+              .sample = std::move(*sample),
+              .prompt = {},
+              .missing = {}};
+  const std::string key = asked.place.key();
   for (const Variant& variant : evaluation_.variants)
-    if (!done_.has(key, variant.name)) missing.push_back(variant);
-  if (missing.empty()) return SampleLines{};
-  auto lines = answer(place, *sample, missing);
-  if (!lines.ok()) return at(cell, sample->id, lines.status());
+    asked.missing.push_back(!done_.has(key, variant.name));
+  return asked;
+}
+
+Result<std::vector<SampleLines>> SampleRunner::answer(const EvalCell& cell,
+                                                      std::span<const Variant> variants,
+                                                      std::vector<Asked>& samples) const {
+  const auto n_sample = static_cast<int>(samples.size());
+  const HParams& hp = model_.hparams();
+  std::vector<MeasureInput> inputs;
+  for (Asked& asked : samples) {
+    const std::string& id = asked.place.sample;
+    auto prompt = make_prompt(text_, asked.sample, evaluation_.prompt);
+    if (!prompt.ok()) return at(cell, id, prompt.status());
+    asked.prompt = std::move(*prompt);
+    const auto n_token = static_cast<int64_t>(asked.prompt.tokens.size());
+    const Status fits =
+        check_eval_memory(hp, evaluation_, n_token, asked.sample.n_new, 1, n_sample);
+    if (!fits.ok()) return at(cell, id, fits);
+    VariantRequest reading{
+        .prompt = asked.prompt.tokens, .variants = variants, .attention = evaluation_.attention};
+    if (on_reading_) {
+      reading.on_progress = [this, n_sample, done = inputs.size()](const PrefillProgress& p) {
+        on_reading_((static_cast<double>(done) + p.fraction) / n_sample);
+      };
+    }
+    inputs.push_back({model_, compute_, asked.place.task, asked.sample, std::move(reading)});
+  }
+  const auto measured = evaluation_.measure(inputs);
+  if (!measured.ok()) {
+    std::string ids = samples.front().place.sample;
+    if (n_sample > 1) ids += " to " + samples.back().place.sample;
+    return at(cell, ids, measured.status());
+  }
+  std::vector<SampleLines> lines;
+  for (size_t i = 0; i < samples.size(); ++i)
+    lines.push_back(write(samples[i], variants, (*measured)[i]));
   return lines;
 }
 
-Result<SampleLines> SampleRunner::answer(const SamplePlace& place, const Sample& sample,
-                                         std::span<const Variant> variants) const {
-  RESTKV_ASSIGN_OR_RETURN(const Prompt prompt, make_prompt(text_, sample, evaluation_.prompt));
-  RESTKV_RETURN_IF_ERROR(check_eval_memory(
-      model_.hparams(), evaluation_, static_cast<int64_t>(prompt.tokens.size()), sample.n_new, 1));
-  VariantRequest reading{
-      .prompt = prompt.tokens, .variants = variants, .attention = evaluation_.attention};
-  if (on_reading_) reading.on_progress = [&](const PrefillProgress& p) { on_reading_(p.fraction); };
-  RESTKV_ASSIGN_OR_RETURN(const Measured measured,
-                          evaluation_.measure({model_, compute_, place.task, sample, reading}));
-  SampleLines lines{.results = {}, .times = times_line(place, prompt, variants, measured)};
-  for (size_t v = 0; v < variants.size(); ++v) {
-    lines.results += result_line({.place = place,
-                                  .sample = sample,
-                                  .prompt = prompt,
+SampleLines SampleRunner::write(const Asked& asked, std::span<const Variant> variants,
+                                const Measured& measured) const {
+  // Variants are some of the evaluation's, in its order.
+  std::vector<size_t> written;
+  for (size_t v = 0, all = 0; v < variants.size(); ++v, ++all) {
+    while (evaluation_.variants[all].name != variants[v].name)
+      ++all;
+    if (asked.missing[all]) written.push_back(v);
+  }
+  SampleLines lines;
+  if (written.empty()) return lines;
+  lines.times = times_line(asked.place, asked.prompt, variants, measured);
+  for (const size_t v : written) {
+    lines.results += result_line({.place = asked.place,
+                                  .sample = asked.sample,
+                                  .prompt = asked.prompt,
                                   .variant = variants[v],
                                   .answer = measured.answers[v],
                                   .cache = measured.caches[v],
                                   .score = measured.scores[v],
-                                  .n_batch = static_cast<int64_t>(variants.size()),
-                                  .full_bytes = full_bytes(prompt.tokens.size()),
+                                  .n_batch = std::ssize(written),
+                                  .full_bytes = full_bytes(asked.prompt.tokens.size()),
                                   .config = evaluation_.config}) +
                      "\n";
   }

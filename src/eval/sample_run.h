@@ -1,8 +1,10 @@
-// One sample of an evaluation under the variants that it still lacks.
+// Some samples of a task, answered together, under the variants that they still lack.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "engine/compute.h"
 #include "eval/evaluate.h"
@@ -15,9 +17,9 @@ namespace restkv {
 struct SampleLines {
   std::string results, times;
 
-  // As one string, for the way between processes.
-  std::string pack() const;
-  static SampleLines unpack(const std::string& packed);
+  // Several as one string, for the way between processes.
+  static std::string pack(const std::vector<SampleLines>& samples);
+  static std::vector<SampleLines> unpack(const std::string& packed);
 };
 
 // Thread safety: one thread uses it at a time.
@@ -27,12 +29,19 @@ class SampleRunner {
   SampleRunner(const Model& model, Compute& compute, const Evaluation& evaluation,
                const ResultFile& done, std::function<void(double reading)> on_reading);
 
-  // Sample i of a cell. Errors: as evaluate().
-  Result<SampleLines> run(const EvalCell& cell, int64_t i) const;
+  // Samples of a cell, as numbers. What one of them lacks is measured for all, so that what is
+  // decoded together is the same when a run goes on; only what is missing becomes lines.
+  // Errors: as evaluate().
+  Result<std::vector<SampleLines>> run(const EvalCell& cell,
+                                       std::span<const int64_t> numbers) const;
 
  private:
-  Result<SampleLines> answer(const SamplePlace& place, const Sample& sample,
-                             std::span<const Variant> variants) const;
+  struct Asked;
+  Result<Asked> ask(const EvalCell& cell, int64_t number) const;
+  Result<std::vector<SampleLines>> answer(const EvalCell& cell, std::span<const Variant> variants,
+                                          std::vector<Asked>& samples) const;
+  SampleLines write(const Asked& asked, std::span<const Variant> variants,
+                    const Measured& measured) const;
   size_t full_bytes(size_t n_token) const;
 
   const Model& model_;

@@ -25,6 +25,7 @@ class RestKv : public EvictionPolicy {
             .needs = needs,
             .vote = VotePoint::after_smoothing,
             .pools = settings_.spatial != Smoothing::Kind::none,
+            .scores_by_budget = settings_.adaptive(),
             .pyramid_spares_short = false};
   }
 

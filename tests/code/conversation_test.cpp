@@ -89,9 +89,12 @@ TEST_P(ConversationTest, EachVariantHasItsOwn) {
                   if (turn == 2) score.others["result"] = "passed";
                   return score;
                 }});
-  const auto measured =
-      measure({*tiny_model(), *compute, "task", sample, {.prompt = prompt, .variants = of}});
-  ASSERT_TRUE(measured.ok()) << measured.status().message();
+  const std::string task = "task";
+  const MeasureInput input{
+      *tiny_model(), *compute, task, sample, {.prompt = prompt, .variants = of}};
+  const auto all = measure({&input, 1});
+  ASSERT_TRUE(all.ok()) << all.status().message();
+  const Measured* measured = &(*all)[0];
   for (size_t v = 0; v < of.size(); ++v) {
     const auto& others = measured->scores[v].others;
     const auto answers = others["answers"].get<std::vector<std::string>>();
@@ -124,18 +127,20 @@ TEST(Answers, EndBeforeAText) {
   for (uint32_t seed = 0; seed < 8; ++seed) {
     const auto prompt = random_tokens(60, seed);
     AnswersRequest request{.reading = {.prompt = prompt, .variants = of}, .n_new = 40};
-    const auto whole = answer_all(*tiny_model(), *compute, request);
+    const auto whole = answer_all(*tiny_model(), *compute, {&request, 1});
     ASSERT_TRUE(whole.ok());
-    const std::string& text = whole->of[0].text;
+    const VariantAnswer& all = (*whole)[0].of[0];
+    const std::string& text = all.text;
     request.stop = {letters_of(text, 12), letters_of(text, 4)};
     if (request.stop[0].empty() || request.stop[1].empty()) continue;
     // The earlier one ends it, whatever their order.
-    const auto cut = answer_all(*tiny_model(), *compute, request);
+    const auto cut = answer_all(*tiny_model(), *compute, {&request, 1});
     ASSERT_TRUE(cut.ok());
     const size_t end = std::min(text.find(request.stop[0]), text.find(request.stop[1]));
-    EXPECT_EQ(cut->of[0].text, text.substr(0, end));
-    EXPECT_STREQ(cut->of[0].finish_reason, "stop");
-    EXPECT_LT(cut->of[0].n_new, whole->of[0].n_new);
+    const VariantAnswer& ended = (*cut)[0].of[0];
+    EXPECT_EQ(ended.text, text.substr(0, end));
+    EXPECT_STREQ(ended.finish_reason, "stop");
+    EXPECT_LT(ended.n_new, all.n_new);
     ++n_cut;
   }
   EXPECT_GT(n_cut, 0);

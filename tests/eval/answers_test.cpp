@@ -31,12 +31,12 @@ std::vector<Variant> variants(const std::vector<std::string>& policies,
 Answers answer(const std::vector<int32_t>& prompt, const std::vector<Variant>& of, int n_new,
                bool stop_at_newline = false) {
   const auto compute = make_compute();
-  auto answers = answer_all(*tiny_model(), *compute,
-                            {.reading = {.prompt = prompt, .variants = of},
-                             .n_new = n_new,
-                             .stop_at_newline = stop_at_newline});
+  const AnswersRequest request{.reading = {.prompt = prompt, .variants = of},
+                               .n_new = n_new,
+                               .stop_at_newline = stop_at_newline};
+  auto answers = answer_all(*tiny_model(), *compute, {&request, 1});
   EXPECT_TRUE(answers.ok()) << answers.status().message();
-  return answers.ok() ? std::move(*answers) : Answers{};
+  return answers.ok() ? std::move((*answers)[0]) : Answers{};
 }
 
 // One variant by the engine's own means.
@@ -61,7 +61,9 @@ std::string plain_answer(const std::vector<int32_t>& prompt, const Variant& vari
 
 TEST(Answers, EachIsWhatItsVariantGivesAlone) {
   const auto prompt = random_tokens(300, 3);
-  const auto of = variants({"full", "rest-kv", "tova", "h2o", "streaming-llm"}, {32, 64});
+  const auto of = variants({"full", "rest-kv", "rest-kv+ada", "snapkv", "adakv", "pyramidkv", "cam",
+                            "random", "tova", "h2o", "streaming-llm"},
+                           {32, 64});
   const Answers together = answer(prompt, of, 24);
   ASSERT_EQ(together.of.size(), of.size());
   for (size_t v = 0; v < of.size(); ++v) {

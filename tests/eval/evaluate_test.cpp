@@ -139,6 +139,24 @@ TEST_F(EvaluateTest, ProcessesWriteTheSameFile) {
   EXPECT_EQ(out_.content(), whole);
 }
 
+// What is decoded together is the same again when a run goes on.
+TEST_F(EvaluateTest, SamplesAreAnsweredTogether) {
+  const std::string apart = fresh(evaluation(5, {"full", "snapkv"}));
+  for (const int n : {2, 3, 5, 8}) {
+    Evaluation e = evaluation(5, {"full", "snapkv"});
+    e.n_together = n;
+    EXPECT_EQ(fresh(e), apart) << n;
+    EXPECT_EQ(run(e), 0);
+    for (const double share : {0.1, 0.37, 0.5, 0.93}) {
+      out_.write(apart.substr(0, static_cast<size_t>(share * static_cast<double>(apart.size()))));
+      EXPECT_GT(run(e), 0);
+      EXPECT_EQ(out_.content(), apart) << n << ", " << share;
+    }
+    e.n_process = 2;
+    EXPECT_EQ(fresh(e), apart) << n;
+  }
+}
+
 TEST_F(EvaluateTest, ShardsMergeToTheWhole) {
   Evaluation e = evaluation(4, {"full", "snapkv"});
   const std::string whole = fresh(e);
@@ -158,7 +176,8 @@ TEST_F(EvaluateTest, ShardsMergeToTheWhole) {
 
 TEST_F(EvaluateTest, ErrorsNameTheSample) {
   Evaluation e = evaluation(2, {"full"});
-  e.measure = [](const MeasureInput&) -> Result<Measured> { return Status::model("no answers"); };
+  e.measure = one_by_one(
+      [](const MeasureInput&) -> Result<Measured> { return Status::model("no answers"); });
   const auto outcome = evaluate(*test::tiny_model(), e);
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.status().message(), "vt 128, sample s0: no answers");

@@ -35,7 +35,12 @@ class LikelihoodTest : public ::testing::Test {
   Result<Measured> measure(const Measure& what, const Sample& sample,
                            const std::vector<Variant>& of) {
     prompt_ = *tiny_model()->tokenizer().tokenize(sample.prompt, true, true);
-    return what({*tiny_model(), *compute_, "task", sample, {.prompt = prompt_, .variants = of}});
+    const std::string task = "task";
+    const MeasureInput input{
+        *tiny_model(), *compute_, task, sample, {.prompt = prompt_, .variants = of}};
+    auto all = what({&input, 1});
+    if (!all.ok()) return all.status();
+    return std::move((*all)[0]);
   }
 
   // Nats of `text` behind the prompt, by another path of the engine.
