@@ -31,8 +31,10 @@ void add_facts(const json& object, const std::string& prefix, Facts* facts) {
 
 std::string short_title(const Section& section) {
   const json::json_pointer model("/model/name");
-  if (!section.config.contains(model)) return section.benchmark;
-  return section.benchmark + ", " + text_of(section.config.at(model));
+  std::string title = section.benchmark;
+  if (!section.measure->is_score()) title.append(", ").append(section.measure->name);
+  if (section.config.contains(model)) title.append(", ").append(text_of(section.config.at(model)));
+  return title;
 }
 
 // The facts of one that another does not share.

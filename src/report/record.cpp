@@ -100,16 +100,33 @@ Status read_cache(const json& line, Record* record) {
   return {};
 }
 
+Status read_score(const json& line, const Measure& measure, Record* record) {
+  constexpr double kMost = 1e9;
+  if (!measure.is_score()) {
+    RESTKV_ASSIGN_OR_RETURN(
+        record->score, number(line["scores"], std::string(measure.field).c_str(), -kMost, kMost));
+    return {};
+  }
+  if (!line.contains("score")) return missing("score");
+  RESTKV_ASSIGN_OR_RETURN(record->score, number(line, "score", 0, 1));
+  return {};
+}
+
 }  // namespace
 
-Result<Record> read_record(const json& line) {
+bool has_measure(const json& line, const Measure& measure) {
+  if (measure.is_score()) return true;
+  const json* const scores = find(line, "scores");
+  return scores != nullptr && scores->is_object() && scores->contains(measure.field);
+}
+
+Result<Record> read_record(const json& line, const Measure& measure) {
   Record record;
   RESTKV_ASSIGN_OR_RETURN(record.benchmark, text(line, "benchmark"));
   RESTKV_ASSIGN_OR_RETURN(record.task, text_or(line, "task", record.benchmark.c_str()));
   RESTKV_ASSIGN_OR_RETURN(record.sample, sample_id(line));
   RESTKV_RETURN_IF_ERROR(read_cache(line, &record));
-  if (!line.contains("score")) return missing("score");
-  RESTKV_ASSIGN_OR_RETURN(record.score, number(line, "score", 0, 1));
+  RESTKV_RETURN_IF_ERROR(read_score(line, measure, &record));
   RESTKV_ASSIGN_OR_RETURN(const auto truncated, whole(line, "truncated_tokens"));
   record.truncated = truncated.value_or(0) > 0;
   if (record.benchmark != "longbench") {

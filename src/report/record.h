@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/measure.h"
 #include "restkv/status.h"
 
 namespace restkv::report {
@@ -25,8 +26,9 @@ struct Record {
   std::string benchmark, task, sample;
   std::optional<int64_t> length;  // target tokens; never of LongBench, whose lengths are words
   Series series;
-  int64_t budget = 0;           // entries; 0: no budget, the full cache
-  std::optional<double> score;  // 0..1; nothing: the published scorer has none
+  int64_t budget = 0;  // entries; 0: no budget, the full cache
+  // What the measure says; the score is 0..1. Nothing: the published scorer has none.
+  std::optional<double> score;
   std::optional<double> depth;  // of a needle, percent
   std::optional<double> kv_bytes, full_bytes;
   int64_t over_budget = 0;  // entries that the method's own arithmetic kept above the budget
@@ -34,7 +36,10 @@ struct Record {
   nlohmann::json config;    // an object: what the run was started with
 };
 
+// Whether a line carries a measure.
+bool has_measure(const nlohmann::json& line, const Measure& measure);
+
 // Error: model (a field is missing, or of another type or range), which names the field.
-Result<Record> read_record(const nlohmann::json& line);
+Result<Record> read_record(const nlohmann::json& line, const Measure& measure);
 
 }  // namespace restkv::report

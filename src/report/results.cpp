@@ -29,6 +29,7 @@ struct DraftStratum {
 
 struct DraftSection {
   std::string benchmark;
+  const Measure* measure = nullptr;
   nlohmann::json config;
   std::map<VariantKey, std::pair<size_t, Series>> variants;  // place in order of appearance
   std::map<StratumKey, DraftStratum> strata;
@@ -94,7 +95,7 @@ Stratum finish_stratum(DraftStratum&& draft, const std::vector<size_t>& places) 
 }
 
 Section finish_section(DraftSection&& draft) {
-  Section section{draft.benchmark, std::move(draft.config), {}, {}, {}};
+  Section section{draft.benchmark, draft.measure, std::move(draft.config), {}, {}, {}};
   std::vector<size_t> places;  // of the variants in their final order
   for (const auto& [key, variant] : draft.variants) {
     const auto& [place, series] = variant;
@@ -111,18 +112,18 @@ Section finish_section(DraftSection&& draft) {
 }  // namespace
 
 struct ResultLoader::Drafts {
-  std::map<std::pair<size_t, std::string>, DraftSection> sections;
+  std::map<std::tuple<size_t, std::string, std::string_view>, DraftSection> sections;
   size_t n_line = 0, n_repeated = 0;
+
+  // False: it says what another one said.
+  Result<bool> take(const Record& record, const Measure& measure);
 };
 
-ResultLoader::ResultLoader() : drafts_(std::make_unique<Drafts>()) {}
-ResultLoader::~ResultLoader() = default;
-
-Status ResultLoader::take(const nlohmann::json& line) {
-  RESTKV_ASSIGN_OR_RETURN(const Record record, read_record(line));
-  DraftSection& section = drafts_->sections[{benchmark_rank(record.benchmark),
-                                             record.benchmark + " " + record.config.dump()}];
+Result<bool> ResultLoader::Drafts::take(const Record& record, const Measure& measure) {
+  DraftSection& section = sections[{benchmark_rank(record.benchmark),
+                                    record.benchmark + " " + record.config.dump(), measure.field}];
   section.benchmark = record.benchmark;
+  section.measure = &measure;
   section.config = record.config;
   const VariantKey key{series_key(record.series), record.budget};
   const size_t variant =
@@ -139,13 +140,27 @@ Status ResultLoader::take(const nlohmann::json& line) {
                          say(score) + " with " + record.series.name + ", another line says " +
                          say(known->second));
   }
-  ++drafts_->n_line;
   if (is_new) {
     sample.depth = record.depth;
     count(record, &stratum.cells[variant]);
-  } else {
-    ++drafts_->n_repeated;
   }
+  return is_new;
+}
+
+ResultLoader::ResultLoader() : drafts_(std::make_unique<Drafts>()) {}
+ResultLoader::~ResultLoader() = default;
+
+Status ResultLoader::take(const nlohmann::json& line) {
+  const auto benchmark = line.find("benchmark");
+  const bool named = benchmark != line.end() && benchmark->is_string();
+  bool is_new = false;
+  for (const Measure& measure : measures_of(named ? benchmark->get<std::string>() : "")) {
+    if (!has_measure(line, measure)) continue;
+    RESTKV_ASSIGN_OR_RETURN(const Record record, read_record(line, measure));
+    RESTKV_ASSIGN_OR_RETURN(is_new, drafts_->take(record, measure));
+  }
+  ++drafts_->n_line;
+  drafts_->n_repeated += !is_new;
   return {};
 }
 

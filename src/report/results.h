@@ -1,8 +1,8 @@
 // The results of a report, sorted so that the order of files and lines does not matter.
 //
-// A section holds what may be compared and averaged: one benchmark, run with one configuration. A
-// stratum is a task at a length; the samples of a stratum are what is resampled. Thread safety:
-// plain values; one thread fills a ResultLoader.
+// A section holds what may be compared and averaged: one measure of one benchmark, run with one
+// configuration. A stratum is a task at a length; the samples of a stratum are what is resampled.
+// Thread safety: plain values; one thread fills a ResultLoader.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct RunningMean {
 
 // A variant's results in a stratum.
 struct Cell {
-  std::vector<double> scores;  // [n_sample] 0..1; NaN: no score
+  std::vector<double> scores;  // [n_sample] of the measure; NaN: no score
   size_t n_line = 0, n_without_score = 0, n_truncated = 0, n_over_budget = 0;
   RunningMean kv_bytes, full_bytes;
 };
@@ -51,6 +51,7 @@ struct Stratum {
 
 struct Section {
   std::string benchmark;
+  const Measure* measure = nullptr;  // one of measures_of(benchmark)
   nlohmann::json config;
   std::vector<Series> series;     // full first; names are unique
   std::vector<Variant> variants;  // by series, then budget

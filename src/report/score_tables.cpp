@@ -110,7 +110,10 @@ std::string scope_title(const Scope& scope) {
 
 Chapter score_chapter(const Section& section, const Estimates& estimates) {
   Chapter chapter{"Scores", {}, {}, {}, "budget"};
-  chapter.notes = {"Score in percent [95 % interval], n samples. B: budget in entries."};
+  const Measure& measure = *section.measure;
+  chapter.notes = {(measure.is_score() ? "Score" : "The " + std::string(measure.name)) + " in " +
+                   std::string(measure.unit) +
+                   " [95 % interval], n samples. B: budget in entries."};
   const auto make = [&](size_t scope) { return scores_of(section, estimates, scope); };
   add_tables(estimates, make, &chapter);
   return chapter;
@@ -119,8 +122,10 @@ Chapter score_chapter(const Section& section, const Estimates& estimates) {
 Chapter difference_chapter(const Section& section, const Estimates& estimates) {
   Chapter chapter{"Paired differences", {}, {}, {}, ""};
   chapter.notes = {
-      "Score of the variant minus that of the reference in percentage points [95 % interval], over "
-      "the samples that both have, at the same budget; the full cache has none.",
+      "What the variant has minus what the reference has, in " +
+          std::string(section.measure->step) +
+          " [95 % interval], over the samples that both have, at the same budget; the full cache "
+          "has none.",
       "A star marks an interval that excludes 0. No correction is made for the number of "
       "comparisons: where nothing differs, about 5 in 100 would be marked."};
   const auto make = [&](size_t scope) { return differences_of(section, estimates, scope); };

@@ -72,8 +72,13 @@ ordered_json chart_data(const Section& section, const Estimates& estimates) {
                         estimate->value, low_of(*estimate), high_of(*estimate), estimate->n});
     }
   }
-  return {
-      {"scopes", std::move(scopes)}, {"series", std::move(series)}, {"points", std::move(points)}};
+  const Measure& measure = *section.measure;
+  return {{"measure", std::string(measure.name) + ", " +
+                          (measure.is_score() ? "%" : std::string(measure.unit))},
+          {"percent", measure.unit == "percent"},
+          {"scopes", std::move(scopes)},
+          {"series", std::move(series)},
+          {"points", std::move(points)}};
 }
 
 ordered_json section_document(const Section& section, const std::string& title,
@@ -102,6 +107,8 @@ ordered_json section_document(const Section& section, const std::string& title,
   }
   return {{"title", title},
           {"benchmark", section.benchmark},
+          {"measure", section.measure->name},
+          {"unit", section.measure->unit},
           {"config", section.config},
           {"scores", std::move(scores)},
           {"differences", std::move(differences)},

@@ -23,10 +23,13 @@ SectionPage make_section(const Section& section, const std::string& title,
   page.title = title;
   page.facts = facts_of(section);
   page.left_out = left_out(section, estimates);
-  for (Chapter& chapter :
-       std::vector{score_chapter(section, estimates), difference_chapter(section, estimates),
-                   memory_chapter(section, estimates), heat_map_chapter(section, options.n_map),
-                   paper_chapter(section, estimates)}) {
+  std::vector chapters{score_chapter(section, estimates), difference_chapter(section, estimates)};
+  if (section.measure->is_score()) {
+    chapters.push_back(memory_chapter(section, estimates));
+    chapters.push_back(heat_map_chapter(section, options.n_map));
+    chapters.push_back(paper_chapter(section, estimates));
+  }
+  for (Chapter& chapter : chapters) {
     if (!chapter.tables.empty() || !chapter.maps.empty())
       page.chapters.push_back(std::move(chapter));
   }

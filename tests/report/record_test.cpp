@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 
 std::string error_of(const json& line) {
-  const auto record = read_record(line);
+  const auto record = read_record(line, measures_of("ruler")[0]);
   return record.ok() ? "" : record.status().message();
 }
 
@@ -20,7 +20,7 @@ TEST(Record, IsRead) {
   spec.head_budget = "ada";
   spec.score = 0.5;
   spec.over_budget = 3;
-  const auto record = read_record(line_of(spec));
+  const auto record = read_record(line_of(spec), measures_of("ruler")[0]);
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(record->series.name, "rest-kv+ada k21 alpha=0.5");
   EXPECT_EQ(record->series.kernel, 21);
@@ -36,7 +36,7 @@ TEST(Record, IsRead) {
 TEST(Record, FullCacheHasNoBudget) {
   LineSpec spec;
   spec.budget = 1024;
-  EXPECT_EQ(read_record(line_of(spec))->budget, 0);
+  EXPECT_EQ(read_record(line_of(spec), measures_of("ruler")[0])->budget, 0);
 }
 
 // Its records carry a length in words, which is no target.
@@ -44,13 +44,13 @@ TEST(Record, LongBenchHasNoLength) {
   LineSpec spec;
   spec.benchmark = "longbench";
   spec.length = 3619;
-  EXPECT_FALSE(read_record(line_of(spec))->length.has_value());
+  EXPECT_FALSE(read_record(line_of(spec), measures_of("ruler")[0])->length.has_value());
 }
 
 TEST(Record, NullIsNoScore) {
   LineSpec spec;
   spec.score = nullptr;
-  EXPECT_FALSE(read_record(line_of(spec))->score.has_value());
+  EXPECT_FALSE(read_record(line_of(spec), measures_of("ruler")[0])->score.has_value());
 }
 
 TEST(Record, BadOnesAreNamed) {

@@ -50,6 +50,36 @@ TEST(Results, RepeatedLinesCountOnce) {
   EXPECT_EQ(results.sections[0].strata[0].cells[0].n_line, 1u);
 }
 
+// What else a line says is a section of its own, and one line all the same.
+TEST(Results, OtherMeasuresStandApart) {
+  ResultLoader loader;
+  for (const double kl : {0.25, 0.75}) {
+    LineSpec spec;
+    spec.benchmark = spec.task = "fidelity";
+    spec.sample = kl < 0.5 ? "a" : "b";
+    spec.score = 0.5;
+    nlohmann::json line = line_of(spec);
+    line["scores"] = {{"kl", kl}, {"nll_change", -kl}};
+    ASSERT_TRUE(loader.take(line).ok());
+  }
+  const Results results = loader.finish();
+  EXPECT_EQ(results.n_line, 2u);
+  EXPECT_EQ(results.n_repeated, 0u);
+  ASSERT_EQ(results.sections.size(), 3u);
+  const std::vector<std::string> titles = titles_of(results.sections);
+  EXPECT_EQ(titles[0], "fidelity, tiny");
+  EXPECT_EQ(titles[1], "fidelity, KL divergence, tiny");
+  EXPECT_EQ(titles[2], "fidelity, change of the NLL, tiny");
+  EXPECT_EQ(results.sections[0].strata[0].cells[0].scores, (std::vector<double>{0.5, 0.5}));
+  EXPECT_EQ(results.sections[1].strata[0].cells[0].scores, (std::vector<double>{0.25, 0.75}));
+  EXPECT_EQ(results.sections[2].strata[0].cells[0].scores, (std::vector<double>{-0.25, -0.75}));
+  LineSpec bad;
+  bad.benchmark = "fidelity";
+  nlohmann::json line = line_of(bad);
+  line["scores"] = {{"kl", "much"}};
+  EXPECT_NE(ResultLoader().take(line).message().find("field kl is \"much\""), std::string::npos);
+}
+
 TEST(Results, ContradictingLinesAreRefused) {
   ResultLoader loader;
   LineSpec spec;

@@ -146,14 +146,15 @@
             ticks: (values, min, max) => powersOfTwo(min, max)},
   };
 
-  // From the lowest interval to the highest, in steps of 5 and never outside 0 to 100.
-  function range(points) {
+  // From the lowest interval to the highest, in steps of 5; percentages end at 0 and 100.
+  function range(points, percent) {
     const ends = points.flatMap((p) => [p.y, p.low ?? p.y, p.high ?? p.y]);
-    return {min: Math.max(0, 5 * Math.floor((Math.min(...ends) - 1) / 5)),
-            max: Math.min(100, 5 * Math.ceil((Math.max(...ends) + 1) / 5))};
+    const min = 5 * Math.floor((Math.min(...ends) - 1) / 5);
+    const max = 5 * Math.ceil((Math.max(...ends) + 1) / 5);
+    return percent ? {min: Math.max(0, min), max: Math.min(100, max)} : {min, max};
   }
 
-  function axes(kind, values, points) {
+  function axes(kind, values, points, data) {
     const {title, text, ticks} = kinds[kind];
     const grid = {color: css('--line')}, colour = css('--quiet');
     const min = Math.min(...values) / 1.08, max = Math.max(...values) * 1.08;
@@ -169,8 +170,8 @@
         },
       },
       y: {
-        grid, ...(points.length ? range(points) : {min: 0, max: 100}),
-        title: {display: true, text: 'score, %', color: colour},
+        grid, ...(points.length ? range(points, data.percent) : {min: 0, max: 100}),
+        title: {display: true, text: data.measure, color: colour},
         ticks: {color: colour},
       },
     };
@@ -287,7 +288,7 @@
       const options = {
         animation: false, responsive: true, maintainAspectRatio: false,
         interaction: {mode: 'nearest', intersect: false},
-        scales: axes(this.kind, values.length ? values : [1, 2], shown),
+        scales: axes(this.kind, values.length ? values : [1, 2], shown, this.section.data),
         plugins: {legend: {display: false}, tooltip: {callbacks: {
           title: () => '', label: (item) => tooltip(item),
         }}},
