@@ -14,8 +14,11 @@ constexpr int kMaxTogether = 256;
 
 void add_kv_lists(CLI::App& app, EvalFlags& flags) {
   constexpr const char* kGroup = "KV cache";
-  add_list(app, "--kv-policy", flags.lists.policies,
-           "what is compared: " + names_of_policies() + "; a split may follow: +pyramid, +ada")
+  add_list(
+      app, "--kv-policy", flags.lists.policies,
+      "what is compared: " + names_of_policies() +
+          "; settings of one alone may follow, as rest-kv:temporal=mean, then splits: +pyramid, "
+          "+ada")
       ->group(kGroup);
   add_list(app, "--kv-budget", flags.lists.budgets,
            "entries per cached head, window included; every policy at each")

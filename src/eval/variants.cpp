@@ -4,6 +4,7 @@
 
 #include "cache/storage.h"
 #include "eval/fingerprint.h"
+#include "eval/policy_item.h"
 
 namespace restkv {
 namespace {
@@ -11,35 +12,11 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// A policy of the list, its splits told apart.
-struct Item {
-  std::string policy;
-  bool pyramid = false, ada = false;
-};
-
-Result<Item> parse_item(const std::string& text) {
-  Item item;
-  size_t end = text.find('+');
-  item.policy = text.substr(0, end);
-  while (end != std::string::npos) {
-    const size_t begin = end + 1;
-    end = text.find('+', begin);
-    const std::string split = text.substr(begin, end == std::string::npos ? end : end - begin);
-    bool* const chosen = split == "pyramid" ? &item.pyramid : split == "ada" ? &item.ada : nullptr;
-    if (chosen == nullptr || *chosen) {
-      return Status::usage("--kv-policy is \"" + text + "\", a policy may be followed by +pyramid" +
-                           " and +ada, each once");
-    }
-    *chosen = true;
-  }
-  return item;
-}
-
 bool differs(const HeadBudget& a, const HeadBudget& b) {
   return a.floor != b.floor || a.normalise != b.normalise;
 }
 
-CacheConfig configure(const Item& item, const VariantLists& lists, const CacheConfig& base) {
+CacheConfig configure(const PolicyItem& item, const VariantLists& lists, const CacheConfig& base) {
   CacheConfig config = base;
   config.policy.name = item.policy;
   if (item.policy == "full") {  // nothing else makes a difference to it
@@ -184,7 +161,7 @@ std::string name_of(const std::string& policy, const CacheConfig& asked, const C
 }
 
 // The name is known before the configuration is checked, so that an error can say which it is.
-Result<Variant> make_variant(const Item& item, const CacheConfig& config) {
+Result<Variant> make_variant(const PolicyItem& item, const CacheConfig& config) {
   auto plan = CachePlan::make(config);
   if (!plan.ok()) {
     const bool full = item.policy == "full";
@@ -206,8 +183,9 @@ Result<std::vector<Variant>> make_variants(const VariantLists& lists, const Cach
   if (lists.budgets.empty()) return Status::usage("--kv-budget is empty, it must hold a number");
   if (lists.kernels.empty()) return Status::usage("--kv-kernel is empty, it must hold a number");
   for (const std::string& text : lists.policies) {
-    RESTKV_ASSIGN_OR_RETURN(const Item item, parse_item(text));
+    RESTKV_ASSIGN_OR_RETURN(const PolicyItem item, parse_policy_item(text));
     CacheConfig config = configure(item, lists, base);
+    RESTKV_RETURN_IF_ERROR(apply_settings(item, &config.policy));
     for (const int64_t kernel : lists.kernels) {
       for (const int64_t budget : lists.budgets) {
         if (item.policy != "full") {

@@ -25,7 +25,7 @@ struct Variant {
 };
 
 struct VariantLists {
-  // A policy or a preset, then its splits: "rest-kv", "snapkv+pyramid", "rest-kv+pyramid+ada".
+  // As policy_item.h reads them: "rest-kv", "snapkv+pyramid", "rest-kv:temporal=mean+ada".
   std::vector<std::string> policies;
   std::vector<int64_t> budgets;
   std::vector<int64_t> kernels;  // of the policies that pool; the others appear once
@@ -35,8 +35,8 @@ struct VariantLists {
 // By policy, then by kernel, then by budget, in the order of the lists; what would appear twice
 // appears where it is first. The full cache has neither budget nor kernel. `base` holds everything
 // else for all of them.
-// Errors: as CachePlan::make(), with the variant's name in front; usage (an empty list, a split
-// that there is none of).
+// Errors: as CachePlan::make(), with the variant's name in front; usage (an empty list, an
+// item that is none).
 Result<std::vector<Variant>> make_variants(const VariantLists& lists, const CacheConfig& base);
 
 }  // namespace restkv

@@ -72,6 +72,24 @@ TEST(Variants, NamesTellConfigurationsApart) {
                    "streaming-llm B64 granularity=query-head type=q8_0"}));
 }
 
+// An item's own settings win over those of the run.
+TEST(Variants, ItemsHaveSettingsOfTheirOwn) {
+  CacheConfig base;
+  base.policy.alpha = 0.5;
+  EXPECT_EQ(names(lists({"rest-kv", "rest-kv:alpha=0.25:no-projection", "rest-kv:temporal=mean+ada",
+                         "snapkv:spatial=maxpool:window=16", "rest-kv:mode=before:norm"},
+                        {64}, {21}),
+                  base),
+            (Names{"rest-kv k21 B64 alpha=0.5", "rest-kv k21 B64 alpha=0.25 no-projection",
+                   "rest-kv+ada k21 B64 alpha=0.5 temporal=mean",
+                   "snapkv k21 B64 window=16 spatial=maxpool",
+                   "rest-kv k21 B64 alpha=0.5 mode=before norm"}));
+  expect_refused(lists({"rest-kv:gamma=1"}, {64}, {21}), ErrorKind::usage, "\"gamma\", allowed:");
+  expect_refused(lists({"rest-kv:tau=much"}, {64}, {21}), ErrorKind::usage, "tau is \"much\"");
+  expect_refused(lists({"rest-kv:norm=1"}, {64}, {21}), ErrorKind::usage, "without a value");
+  expect_refused(lists({"rest-kv:spatial=wide"}, {64}, {21}), ErrorKind::usage, "wide");
+}
+
 TEST(Variants, PoliciesThatDoNotPoolHaveNoKernel) {
   CacheConfig base;
   base.policy.spatial = "none";
