@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The study of docs/evaluation.md: what eviction costs Qwen2.5-Coder-0.5B and SmolLM2-135M.
+#
+#   scripts/study.sh run [PART]...   result lines to build/study; goes on where it was stopped
+#   scripts/study.sh report          from result lines to the tables of docs/study.md, their picture
+#                                    and the whole report, build/study/report.html
+#   scripts/study.sh pack            result lines as results/*.jsonl.xz
+#
+# Parts: ruler needle ablations layouts fidelity code turns kernels, all by default. `report` reads the lines
+# of results/ where a part was not run here, so that without a run it gives the numbers in the docs.
+#
+#   DATA          what the samples are made of (docs/study.md says where it comes from):
+#                 haystack/adventures-of-sherlock-holmes.txt, words/*.txt, prompts/ruler.json
+#   MODEL, SMALL  the two models; scripts/get-model.sh fetches them
+#   JOBS          arguments of every run, "--jobs 2 --threads 1 --together 5" by default
+#   RESTKV_BIN    the program, build/restkv by default
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+restkv=${RESTKV_BIN:-build/restkv}
+python=.deps/venv/bin/python3
+data=${DATA:-.deps/study-data}
+model=${MODEL:-.deps/models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf}
+haystack=$data/haystack/adventures-of-sherlock-holmes.txt
+small=${SMALL:-.deps/models/SmolLM2-135M-Instruct.Q4_1.gguf}
+read -ra jobs <<< "${JOBS:---jobs 2 --threads 1 --together 5}"
+out=build/study
+parts=(ruler needle ablations layouts fidelity code turns kernels)
+
+policies=full,rest-kv,snapkv,adakv,pyramidkv,rest-kv+ada,h2o,tova,lacache,streaming-llm
+budgets=64,128,256,512,1024
+ablations=rest-kv,rest-kv:temporal=mean,rest-kv:temporal=none,rest-kv:spatial=avgpool
+ablations+=,rest-kv:spatial=none,rest-kv:no-projection,rest-kv:mode=before
+ablations+=,rest-kv:indicator=attn,rest-kv:indicator=attn-v,snapkv
+
+# evaluate NAME BENCHMARK ARGUMENT...: into build/study/NAME.jsonl
+evaluate() {
+  local name=$1 benchmark=$2
+  shift 2
+  echo "== $name"
+  "$restkv" eval "$benchmark" "$@" --out "$out/$name.jsonl" > "$out/$name.txt"
+}
+
+ruler() {  # NAME ARGUMENT...
+  local name=$1
+  shift
+  evaluate "$name" ruler -m "$model" --preset restkv --haystack "$haystack" \
+    --words "$data/words" --prompts "$data/prompts/ruler.json" "${jobs[@]}" "$@"
+}
+
+run_ruler() {
+  local task
+  for task in niah_multikey_1 json_words niah_multikey_2 fwe niah_multivalue vt; do
+    ruler "$task" --task "$task" --length 2048,4096 -n 40 \
+      --kv-policy "$policies" --kv-budget "$budgets" --kv-kernel 5,21
+  done
+}
+
+run_needle() {
+  evaluate needle niah -m "$model" --length 1000,2000,4000 -n 4 --haystack "$haystack" \
+    "${jobs[@]}" --kv-policy "$policies" --kv-budget 64,256,1024 --kv-kernel 5,21
+}
+
+run_ablations() {
+  ruler ablations --task niah_multikey_1,json_words --length 4096 -n 40 \
+    --kv-policy "$ablations" --kv-budget 64,128 --kv-kernel 5,21
+}
+
+# A cache for each query head, as published, beside one for each KV head: the same bytes at a seventh
+# of the budget.
+run_layouts() {
+  ruler layouts --task niah_multikey_1,json_words --length 4096 -n 40 --kv-granularity query-head \
+    --kv-policy rest-kv,snapkv,rest-kv+ada --kv-budget 64,128,256 --kv-kernel 5,21
+}
+
+# The same pieces of text for both models, as far as their tokens allow.
+run_fidelity() {
+  local size file
+  for size in large small; do
+    file=$model
+    [[ $size == small ]] && file=$small
+    evaluate "fidelity-$size" fidelity -m "$file" -f "$haystack" \
+      --length 1024,2048,4096,7936 --score 64 -n 20 "${jobs[@]}" \
+      --kv-policy full,rest-kv,snapkv,rest-kv+ada,h2o,tova,streaming-llm \
+      --kv-budget 128,512 --kv-kernel 5,21
+  done
+}
+
+code() {  # NAME ARGUMENT...
+  local name=$1
+  shift
+  evaluate "$name" humaneval --allow-code-execution -m "$model" --prompt-style chat "${jobs[@]}" \
+    --kv-policy full,rest-kv,snapkv,streaming-llm --kv-budget 128,256,512 "$@"
+}
+
+run_code() {
+  code humaneval --length 0,2048,4096,8192 -n 40
+}
+
+run_turns() {
+  code turns --multi-turn --length 4096 -n 20 --kv-schedule turn
+}
+
+# The full cache and an evicted one by ggml's kernels, beside ours in the first part.
+run_kernels() {
+  ruler kernels --task niah_multikey_1,json_words --length 2048 -n 20 --kernels ggml \
+    --kv-policy full,rest-kv,snapkv --kv-budget 64,256
+}
+
+lines_of() {  # the result lines that there are: of this run, or of results/
+  local packed name
+  mkdir -p "$out"
+  for packed in results/*.jsonl.xz; do
+    [[ -e $packed ]] || continue
+    name=$(basename "$packed" .xz)
+    [[ -e $out/$name ]] || xz -dc "$packed" > "$out/$name"
+  done
+  find "$out" -name '*.jsonl' ! -name '*.times.jsonl' -size +0 | sort
+}
+
+report() {
+  local lines
+  mapfile -t lines < <(lines_of)
+  local policy against=()
+  for policy in snapkv adakv pyramidkv h2o tova lacache streaming-llm rest-kv; do
+    against+=(--against "$policy")
+  done
+  "$restkv" report "${lines[@]}" "${against[@]}" --json > "$out/report.json"
+  "$restkv" report "${lines[@]}" --title "What eviction costs" --html "$out/report.html" \
+    --markdown "$out/report.md"
+  "$python" scripts/study_tables.py "$out/report.json" docs/study.md
+  "$python" scripts/study_picture.py "$out/report.json" docs/images/study-ruler.svg
+}
+
+pack() {
+  local file
+  mkdir -p results
+  for file in "$out"/*.jsonl; do
+    [[ $file == *.times.jsonl || ! -s $file ]] && continue
+    xz -9e -c "$file" > "results/$(basename "$file").xz.part"
+    mv "results/$(basename "$file").xz.part" "results/$(basename "$file").xz"
+  done
+  ls -l results
+}
+
+command=${1:-}
+shift || true
+case $command in
+  run)
+    mkdir -p "$out"
+    [[ $# -gt 0 ]] && parts=("$@")
+    for part in "${parts[@]}"; do
+      declare -F "run_$part" > /dev/null || { echo "there is no part $part" >&2; exit 2; }
+      "run_$part"
+    done
+    ;;
+  report) report ;;
+  pack) pack ;;
+  *) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
