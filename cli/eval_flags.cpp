@@ -49,7 +49,7 @@ void add_eval_flags(CLI::App& app, EvalFlags& flags) {
       "processes that share the weights; --threads is for each, 0: the cores among them");
   app.add_option("--together", flags.n_together,
                  "samples of a task whose answers are decoded as one batch (default: as many as "
-                 "make a large one and fit into memory)");
+                 "make a large one, by the number of variants, samples and tokens)");
   add_flag_value(app, "--shard", flags.shard, "I/N: every N-th sample from the I-th (0 to N - 1)");
   app.add_flag("--skip-bad", flags.skip_bad, "leave malformed data lines out and count them");
   app.add_flag("--json", flags.json, "the summary as JSON");
@@ -97,8 +97,9 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
     return Status::usage("--jobs is " + std::to_string(flags.n_jobs) + ", allowed: 1 to " +
                          std::to_string(kMaxJobs));
   }
-  if (flags.n_together < 0 || flags.n_together > kMaxTogether) {
-    return Status::usage("--together is " + std::to_string(flags.n_together) + ", allowed: 1 to " +
+  const int n_together = flags.n_together.value_or(1);
+  if (n_together < 1 || n_together > kMaxTogether) {
+    return Status::usage("--together is " + std::to_string(n_together) + ", allowed: 1 to " +
                          std::to_string(kMaxTogether));
   }
   evaluation.n_process = flags.n_jobs;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ struct EvalFlags {
   int64_t max_length = 0, n = 0;
   uint64_t seed = 42;
   int n_jobs = 1;
-  int n_together = 0;
+  std::optional<int> n_together;
   bool skip_bad = false, json = false;
 };
 void add_eval_flags(CLI::App& app, EvalFlags& flags);

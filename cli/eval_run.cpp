@@ -73,19 +73,8 @@ Status check_model(const Model& model, const Evaluation& evaluation) {
   return {};
 }
 
-// Samples that are decoded together: as many as make a batch in which reading the weights is
-// little, and fewer where memory is short.
-constexpr int64_t kBatch = 96;
-constexpr int64_t kMostTogether = 8;
-
-int usual_together(const Evaluation& evaluation) {
-  const int64_t n_variant = std::ssize(evaluation.variants);
-  return static_cast<int>(std::clamp<int64_t>(kBatch / n_variant, 1, kMostTogether));
-}
-
 // The longest prompt that is known beforehand, in all processes at once.
-Status check_longest(const Model& model, bool fewer_may_do, Evaluation* planned) {
-  Evaluation& evaluation = *planned;
+Status check_longest(const Model& model, const Evaluation& evaluation) {
   int64_t longest = 0;
   for (const EvalCell& cell : evaluation.cells)
     longest = std::max(longest, cell.length.value_or(0));
@@ -96,14 +85,9 @@ Status check_longest(const Model& model, bool fewer_may_do, Evaluation* planned)
          std::to_string(n_ctx) + ": longer prompts lose their middle (--max-length)");
   }
   if (evaluation.prompt.max_length > 0) longest = std::min(longest, evaluation.prompt.max_length);
-  const auto fits = [&] {
-    return check_eval_memory(model.hparams(), evaluation, longest, 0, evaluation.n_process,
-                             evaluation.n_together);
-  };
-  Status status = fits();
-  for (; !status.ok() && fewer_may_do && evaluation.n_together > 1; status = fits())
-    evaluation.n_together /= 2;
-  return status;
+  const int n_together = evaluation.measure.decodes_together ? evaluation.n_together : 1;
+  return check_eval_memory(model.hparams(), evaluation, longest, 0, evaluation.n_process,
+                           n_together);
 }
 
 std::string time_text(double seconds) {
@@ -194,8 +178,9 @@ Status prepare(const EvalFlags& flags, const EvalBenchmark& benchmark, const Mod
   }
   evaluation->prompt.n_ctx_train = model.hparams().n_ctx_train;
   RESTKV_ASSIGN_OR_RETURN(evaluation->cells, benchmark.make_cells(context));
-  evaluation->n_together = flags.n_together > 0 ? flags.n_together : usual_together(*evaluation);
-  RESTKV_RETURN_IF_ERROR(check_longest(model, flags.n_together == 0, evaluation));
+  evaluation->n_together =
+      flags.n_together ? *flags.n_together : usual_together(model.hparams(), *evaluation);
+  RESTKV_RETURN_IF_ERROR(check_longest(model, *evaluation));
   RESTKV_ASSIGN_OR_RETURN(evaluation->config,
                           describe_config(flags, benchmark, *evaluation, model, name));
   return {};

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# The study of docs/evaluation.md: what eviction costs Qwen2.5-Coder-0.5B and SmolLM2-135M.
+# The study of docs/study.md: what eviction costs Qwen2.5-Coder-0.5B and SmolLM2-135M.
 #
 #   scripts/study.sh run [PART]...   result lines to build/study; goes on where it was stopped
 #   scripts/study.sh report          from result lines to the tables of docs/study.md, their picture
 #                                    and the whole report, build/study/report.html
 #   scripts/study.sh pack            result lines as results/*.jsonl.xz
 #
-# Parts: ruler needle ablations layouts fidelity code turns kernels, all by default. `report` reads the lines
-# of results/ where a part was not run here, so that without a run it gives the numbers in the docs.
+# Parts: ruler official needle ablations layouts fidelity code turns kernels, all by default. `report`
+# reads the lines of results/ where a part was not run here, so that without a run it gives the
+# numbers in the docs.
 #
 #   DATA          what the samples are made of (docs/study.md says where it comes from):
-#                 haystack/adventures-of-sherlock-holmes.txt, words/*.txt, prompts/ruler.json
+#                 haystack/adventures-of-sherlock-holmes.txt, words/*.txt, prompts/ruler.json, and
+#                 RULER's own records, ruler/LENGTH/TASK.jsonl
 #   MODEL, SMALL  the two models; scripts/get-model.sh fetches them
 #   JOBS          arguments of every run, "--jobs 2 --threads 1 --together 5" by default
 #   RESTKV_BIN    the program, build/restkv by default
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+self=$(realpath "${BASH_SOURCE[0]}")
+cd "$(dirname "$self")/.."
 
 restkv=${RESTKV_BIN:-build/restkv}
 python=.deps/venv/bin/python3
@@ -25,13 +28,18 @@ haystack=$data/haystack/adventures-of-sherlock-holmes.txt
 small=${SMALL:-.deps/models/SmolLM2-135M-Instruct.Q4_1.gguf}
 read -ra jobs <<< "${JOBS:---jobs 2 --threads 1 --together 5}"
 out=build/study
-parts=(ruler needle ablations layouts fidelity code turns kernels)
+parts=(ruler official needle ablations layouts fidelity code turns kernels)
+
+tasks=(niah_multikey_1 json_words niah_multikey_2 fwe niah_multivalue vt)
+names=("${tasks[@]}" official needle ablations layouts fidelity-large fidelity-small humaneval turns
+  kernels)
 
 policies=full,rest-kv,snapkv,adakv,pyramidkv,rest-kv+ada,h2o,tova,lacache,streaming-llm
 budgets=64,128,256,512,1024
-ablations=rest-kv,rest-kv:temporal=mean,rest-kv:temporal=none,rest-kv:spatial=avgpool
-ablations+=,rest-kv:spatial=none,rest-kv:no-projection,rest-kv:mode=before
-ablations+=,rest-kv:indicator=attn,rest-kv:indicator=attn-v,snapkv
+# Beside rest-kv and snapkv as the first part has them, on the same samples.
+ablations=rest-kv:temporal=mean,rest-kv:temporal=none,rest-kv:spatial=avgpool,rest-kv:spatial=none
+ablations+=,rest-kv:no-projection,rest-kv:mode=before
+ablations+=,rest-kv:indicator=attn,rest-kv:indicator=attn-v
 
 # evaluate NAME BENCHMARK ARGUMENT...: into build/study/NAME.jsonl
 evaluate() {
@@ -50,10 +58,20 @@ ruler() {  # NAME ARGUMENT...
 
 run_ruler() {
   local task
-  for task in niah_multikey_1 json_words niah_multikey_2 fwe niah_multivalue vt; do
+  for task in "${tasks[@]}"; do
     ruler "$task" --task "$task" --length 2048,4096 -n 40 \
       --kv-policy "$policies" --kv-budget "$budgets" --kv-kernel 5,21
   done
+}
+
+official() {  # LENGTH TASKS
+  evaluate official ruler -m "$model" --preset official --data "$data/ruler" --length "$1" \
+    --task "$2" --kv-policy full
+}
+
+run_official() {
+  official 1024 cwe,fwe,vt
+  official 4096 reference
 }
 
 run_needle() {
@@ -107,23 +125,27 @@ run_kernels() {
     --kv-policy full,rest-kv,snapkv --kv-budget 64,256
 }
 
-lines_of() {  # the result lines that there are: of this run, or of results/
-  local packed name
-  mkdir -p "$out"
-  for packed in results/*.jsonl.xz; do
-    [[ -e $packed ]] || continue
-    name=$(basename "$packed" .xz)
-    [[ -e $out/$name ]] || xz -dc "$packed" > "$out/$name"
+# Fills `lines` with the files that there are: of a run, or of results/.
+find_lines() {
+  local name packed=$out/packed
+  mkdir -p "$packed"
+  lines=()
+  for name in "${names[@]}"; do
+    if [[ -s $out/$name.jsonl ]]; then
+      lines+=("$out/$name.jsonl")
+    elif [[ -e results/$name.jsonl.xz ]]; then
+      xz -dc "results/$name.jsonl.xz" > "$packed/$name.jsonl.part"
+      mv "$packed/$name.jsonl.part" "$packed/$name.jsonl"
+      lines+=("$packed/$name.jsonl")
+    fi
   done
-  find "$out" -name '*.jsonl' ! -name '*.times.jsonl' -size +0 | sort
 }
 
 report() {
-  local lines
-  mapfile -t lines < <(lines_of)
-  local policy against=()
+  local lines policy against=()
+  find_lines
   for policy in snapkv adakv pyramidkv h2o tova lacache streaming-llm rest-kv; do
-    against+=(--against "$policy")
+    grep -qsm1 "\"policy\":\"$policy\"" "${lines[@]}" && against+=(--against "$policy")
   done
   "$restkv" report "${lines[@]}" "${against[@]}" --json > "$out/report.json"
   "$restkv" report "${lines[@]}" --title "What eviction costs" --html "$out/report.html" \
@@ -133,12 +155,12 @@ report() {
 }
 
 pack() {
-  local file
+  local name
   mkdir -p results
-  for file in "$out"/*.jsonl; do
-    [[ $file == *.times.jsonl || ! -s $file ]] && continue
-    xz -9e -c "$file" > "results/$(basename "$file").xz.part"
-    mv "results/$(basename "$file").xz.part" "results/$(basename "$file").xz"
+  for name in "${names[@]}"; do
+    [[ -s $out/$name.jsonl ]] || continue
+    xz -9e -c "$out/$name.jsonl" > "results/$name.jsonl.xz.part"
+    mv "results/$name.jsonl.xz.part" "results/$name.jsonl.xz"
   done
   ls -l results
 }
@@ -156,5 +178,5 @@ case $command in
     ;;
   report) report ;;
   pack) pack ;;
-  *) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,21s/^# \{0,1\}//p' "$self"; exit 2 ;;
 esac

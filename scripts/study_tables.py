@@ -56,6 +56,18 @@ def in_scope(entry, name, length):
     return entry.get("average", entry.get("task")) == name and entry["length"] == length
 
 
+def official_table(report):
+    section = report.section("ruler", holds=lambda e: e.get("task") == "cwe")
+    tasks = dict.fromkeys(e["task"] for e in section["scores"] if "task" in e)
+    lengths = sorted({e["length"] for e in section["scores"] if e["length"]})
+    rows = []
+    for task in tasks:
+        found = {e["length"]: e for e in section["scores"] if e.get("task") == task}
+        rows.append([task] + [f"{found[n]['value']:.1f}, n {found[n]['n']}" if n in found else ""
+                              for n in lengths])
+    return table(["task"] + [f"{n:,} tokens" for n in lengths], rows)
+
+
 def table(columns, rows):
     lines = ["| " + " | ".join(columns) + " |",
              "| --- |" + " ---: |" * (len(columns) - 1)]
@@ -68,8 +80,7 @@ def scores(section, name, length, rows, budgets, label="variant"):
              for e in section["scores"] if in_scope(e, name, length)}
     lines = []
     if ("full", None) in found:
-        full = found["full", None]
-        lines.append(["full cache, n " + str(full["n"])] + [shown(full)] + [""] * (len(budgets) - 1))
+        label = f"full cache: {shown(found['full', None])}, n {found['full', None]['n']}"
     for row in rows:
         cells = [shown(found.get((row, budget))) for budget in budgets]
         if any(cells):
@@ -141,7 +152,10 @@ def needle_table(report):
 
 
 def ablation_section(report):
-    return report.section("ruler", holds=lambda e: "indicator=attn" in e["variant"])
+    section = ruler(report)
+    if not any("indicator=attn" in e["variant"] for e in section["scores"]):
+        raise NotRun
+    return section
 
 
 def ablation_names(section, kernel):
@@ -207,7 +221,8 @@ def fidelity_table(report):
 
 
 def code_section(report, turns):
-    return report.section("humaneval", holds=lambda e: ("turns" in e.get("task", "")) == turns)
+    return report.section("humaneval",
+                          holds=lambda e: (e.get("task") == "repository") == turns and "task" in e)
 
 
 def code_table(report):
@@ -236,7 +251,8 @@ def turn_table(report):
 def kernel_table(report):
     rows = []
     for kernels in ("auto", "ggml"):
-        section = report.section("ruler", kernels=kernels, holds=lambda e: e["variant"] == "full")
+        section = (ruler(report) if kernels == "auto" else
+                   report.section("ruler", kernels=kernels, holds=lambda e: e["variant"] == "full"))
         for task in ("niah_multikey_1", "json_words"):
             found = {(e["variant"], e["budget"]): e
                      for e in section["scores"] if in_scope(e, task, 2048)}
@@ -248,7 +264,7 @@ def kernel_table(report):
                   "snapkv B 256"], rows)
 
 
-TABLES = {"mean": mean_table, "tasks": task_tables, "differences": difference_table,
+TABLES = {"official": official_table, "mean": mean_table, "tasks": task_tables, "differences": difference_table,
           "full": full_table, "needle": needle_table, "ablations": ablation_table,
           "ablation-differences": ablation_differences, "layouts": layout_table,
           "fidelity": fidelity_table, "code": code_table, "turns": turn_table,

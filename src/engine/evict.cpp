@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "core/check.h"
 #include "engine/group_view.h"
 #include "engine/tile_column_sums.h"
 
@@ -117,13 +118,11 @@ class Choosing {
   }
 
   Status choose_scores() {
-    // What lives with the entries is made anew for each plan, and so are merged values.
-    const bool shares = shared_ != nullptr && plan_.traits.state_per_entry == 0;
-    if (shares) scores_ = shared_->find(plan_);
+    if (shared_ != nullptr) scores_ = shared_->take(plan_);
     if (scores_ == nullptr) {
       compute_column_sums();
       RESTKV_RETURN_IF_ERROR(score());
-      if (shares) shared_->keep(plan_, scores_);
+      if (shared_ != nullptr) shared_->keep(plan_, scores_);
     }
     if (plan_.traits.vote == VotePoint::layer) return select_together();
     return select_apart();
@@ -210,6 +209,7 @@ class Choosing {
     workers_.for_each(n_store_, [&](int64_t s, int) {
       for (int32_t i = 0; i < per_store_; ++i) {
         auto merged = plan_.policy->merge_values(groups[s], per_store_ > 1 ? i : -1);
+        RESTKV_CHECK(!merged || plan_.traits.state_per_entry > 0);
         if (merged) choice_.merged_values[s * per_store_ + i] = std::move(*merged);
       }
     });
@@ -297,16 +297,6 @@ class Choosing {
 };
 
 }  // namespace
-
-SharedScores::Scores SharedScores::find(const CachePlan& plan) const {
-  for (const auto& [other, scores] : kept_) {
-    const bool same_budget =
-        !plan.traits.scores_by_budget || plan.config.budget == other->config.budget;
-    if (same_budget && plan.config.policy == other->config.policy && plan.window == other->window)
-      return scores;
-  }
-  return nullptr;
-}
 
 Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, Workers& workers,
                                    SharedScores* shared) {

@@ -4,14 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "core/workers.h"
 #include "engine/plan.h"
 #include "engine/query_log.h"
+#include "engine/shared_scores.h"
 #include "restkv/tensor_view.h"
 
 namespace restkv {
@@ -51,27 +50,11 @@ struct LayerChoice {
   std::vector<std::vector<float>> merged_values;
 };
 
-// Scores of one layer that serve several plans: one prompt may be cut for many budgets and splits.
-//
-// Thread safety: one thread at a time.
-class SharedScores {
- public:
-  using Scores = std::shared_ptr<const std::vector<GroupScores>>;  // [n_store]
-
-  // nullptr: none are there. REQUIRES: views alike but for their plans.
-  Scores find(const CachePlan& plan) const;
-  // The plan must outlive this.
-  void keep(const CachePlan& plan, Scores scores) { kept_.emplace_back(&plan, std::move(scores)); }
-
- private:
-  std::vector<std::pair<const CachePlan*, Scores>> kept_;
-};
-
 // Cached heads: store heads, or query heads with granularity query_head. Where nothing is to be
 // evicted every entry stays and no statistic is touched.
 // Errors: capacity (a budget that does not hold what must stay, memory), usage (the policy's own),
-// runtime (a count that is not the split's own). shared: looked into first, and added to; may be
-// nullptr.
+// runtime (a count that is not the split's own). shared: looked into first, and added to;
+// nullptr: nothing is shared.
 Result<LayerChoice> choose_entries(const CachePlan& plan, const LayerView& layer, Workers& workers,
                                    SharedScores* shared = nullptr);
 

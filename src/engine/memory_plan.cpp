@@ -10,6 +10,7 @@
 #include "engine/factors.h"
 #include "engine/panel_products.h"
 #include "engine/read_attention.h"
+#include "engine/shared_scores.h"
 #include "engine/tile_attention.h"
 #include "engine/tile_column_sums.h"
 #include "policy/window_pass.h"
@@ -137,6 +138,7 @@ MemoryPlan plan_memory(const HParams& hp, const PlannedReading& reading,
                                                 plan->n_last_query(), reading.n_threads));
   }
   memory.work_bytes += shared;
+  memory.work_bytes += SharedScores(plans).n_kept() * hp.n_head * n_row * sizeof(float);
   return memory;
 }
 

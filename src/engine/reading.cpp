@@ -16,6 +16,13 @@ namespace {
 
 constexpr size_t kMaxHeadBytes = size_t{64} << 20;
 
+std::vector<const CachePlan*> plans_of(const std::vector<Sequence*>& sequences) {
+  std::vector<const CachePlan*> plans;
+  for (const Sequence* sequence : sequences)
+    plans.push_back(sequence->plan.get());
+  return plans;
+}
+
 }  // namespace
 
 Reading::Reading(const Model& model, Compute& compute, const ReadRequest& request,
@@ -84,9 +91,7 @@ Status Reading::allocate_scratch() {
       longest = std::max<int64_t>(longest, layer.max_count());
     }
   }
-  std::vector<const CachePlan*> plans;
-  for (const Sequence* sequence : sequences_)
-    plans.push_back(sequence->plan.get());
+  const std::vector<const CachePlan*> plans = plans_of(sequences_);
   const PlannedReading planned{n_token_, longest, compute_.kernels(), compute_.n_threads(),
                                request_.attention};
   RESTKV_RETURN_IF_ERROR(check_memory(plan_memory(hp_, planned, plans), n_token_));
@@ -189,8 +194,10 @@ void Reading::begin_layer(uint32_t l) {
     state_.rotated = &sequence.memory[l].rotated;
     state_.raw = &sequence.memory[l].raw;
   }
-  fresh_scores_ = {};
-  state_.scores = fresh_ ? &fresh_scores_ : nullptr;
+  if (fresh_) {
+    fresh_scores_ = SharedScores(plans_of(sequences_));
+    state_.scores = &fresh_scores_;
+  }
   if (state_.sums_columns) state_.column_sums.assign(hp_.n_head * n_token_, 0.0);
   attention_.begin_layer();
   if (state_.rotated->keeps_any()) state_.rotated->make_room(n_token_);

@@ -23,6 +23,7 @@ struct Piece {
 
 // They depend on the order of the cells and the shard, not on what is there already.
 std::vector<Piece> list_pieces(const Evaluation& evaluation) {
+  const int n_together = evaluation.measure.decodes_together ? evaluation.n_together : 1;
   std::vector<Piece> pieces;
   int64_t number = 0;
   for (const EvalCell& cell : evaluation.cells) {
@@ -30,8 +31,7 @@ std::vector<Piece> list_pieces(const Evaluation& evaluation) {
     for (int64_t i = 0; i < cell.source->size(); ++i, ++number) {
       if (number % evaluation.shard.count != evaluation.shard.index) continue;
       piece.numbers.push_back(i);
-      if (piece.size() == evaluation.n_together)
-        pieces.push_back(std::exchange(piece, Piece{&cell}));
+      if (piece.size() == n_together) pieces.push_back(std::exchange(piece, Piece{&cell}));
     }
     if (piece.size() > 0) pieces.push_back(std::move(piece));
   }
@@ -73,6 +73,8 @@ class Run {
       : model_(model),
         evaluation_(evaluation),
         pieces_(list_pieces(evaluation)),
+        n_process_(static_cast<int>(
+            std::min<int64_t>(std::max(evaluation.n_process, 1), std::ssize(pieces_)))),
         forecast_(pieces_) {}
 
   Result<EvalOutcome> run() {
@@ -80,10 +82,9 @@ class Run {
     times_.open(evaluation_.out + ".times.jsonl", std::ios::app);
     for (const Piece& piece : pieces_)
       outcome_.n_sample += piece.size();
-    const int64_t n_piece = std::ssize(pieces_);
     const CrewPlan plan{
-        .n_piece = n_piece,
-        .n_process = static_cast<int>(std::min<int64_t>(evaluation_.n_process, n_piece)),
+        .n_piece = std::ssize(pieces_),
+        .n_process = n_process_,
         .begin = [this] { return begin(); },
         .take = [this](int64_t i, const std::string& result) { return take(i, result); },
         .on_wait = [this] { show(std::nullopt); },
@@ -94,7 +95,7 @@ class Run {
 
  private:
   Result<PieceWork> begin() {
-    const bool alone = evaluation_.n_process <= 1;
+    const bool alone = n_process_ <= 1;
     if (!alone) file_->close();  // the lock is the first process's
     RESTKV_ASSIGN_OR_RETURN(compute_, Compute::create(evaluation_.n_thread_each, evaluation_.cancel,
                                                       evaluation_.engine.kernels));
@@ -141,6 +142,7 @@ class Run {
   const Model& model_;
   const Evaluation& evaluation_;
   const std::vector<Piece> pieces_;
+  const int n_process_;  // those that there is work for
   Forecast forecast_;
   std::unique_ptr<ResultFile> file_;
   std::ofstream times_;
@@ -157,6 +159,28 @@ Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation) {
   return Run(model, evaluation).run();
 }
 
+int usual_together(const HParams& hp, const Evaluation& evaluation) {
+  constexpr int64_t kBatch = 96, kMost = 8, kGroups = 4;
+  constexpr size_t kCaches = size_t{1} << 30;
+  const int64_t limit =
+      evaluation.prompt.max_length > 0 ? evaluation.prompt.max_length : int64_t{hp.n_ctx_train};
+  int64_t n_sample = 0, n_token = 1;
+  for (const EvalCell& cell : evaluation.cells) {
+    n_sample = std::max(n_sample, cell.source->size());
+    n_token = std::max(n_token, std::min(cell.length.value_or(limit), limit));
+  }
+  const MemoryPlan one = plan_variants(hp,
+                                       {.n_token = n_token,
+                                        .kernels = evaluation.engine.kernels,
+                                        .n_threads = evaluation.n_thread_each,
+                                        .attention = evaluation.attention},
+                                       0, 1, evaluation.variants);
+  const auto in_memory = static_cast<int64_t>(kCaches / std::max<size_t>(one.kv_peak_bytes, 1));
+  const int64_t batch = kBatch / std::max<int64_t>(std::ssize(evaluation.variants), 1);
+  return static_cast<int>(
+      std::clamp<int64_t>(std::min({batch, in_memory, n_sample / kGroups}), 1, kMost));
+}
+
 Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
                          int n_new, int n_process, int n_together) {
   MemoryPlan plan = plan_variants(hparams,
@@ -164,17 +188,16 @@ Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, i
                                    .kernels = evaluation.engine.kernels,
                                    .n_threads = evaluation.n_thread_each,
                                    .attention = evaluation.attention},
-                                  n_new, evaluation.variants);
-  plan.kv_peak_bytes *= n_process * n_together;
+                                  n_new, n_together, evaluation.variants);
+  plan.kv_peak_bytes *= n_process;
   plan.hidden_bytes *= n_process;
-  plan.work_bytes *= n_process * n_together;
+  plan.work_bytes *= n_process;
   const Status status = check_memory(plan, n_token);
   if (status.ok()) return status;
-  return Status(status.kind(),
-                std::to_string(evaluation.variants.size()) + " variants" +
-                    (n_together > 1 ? " of " + std::to_string(n_together) + " samples" : "") +
-                    (n_process > 1 ? " in " + std::to_string(n_process) + " processes" : "") +
-                    ": " + status.message());
+  std::string what = std::to_string(evaluation.variants.size()) + " variants";
+  if (n_together > 1) what += " of " + std::to_string(n_together) + " samples (--together)";
+  if (n_process > 1) what += " in " + std::to_string(n_process) + " processes (--jobs)";
+  return Status(status.kind(), what + ": " + status.message());
 }
 
 }  // namespace restkv

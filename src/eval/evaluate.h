@@ -55,7 +55,7 @@ struct Evaluation {
   Measure measure;
 
   std::string out;        // result file; times go to <out>.times.jsonl
-  int n_together = 1;     // samples of a cell that are answered together, in one process
+  int n_together = 1;     // samples of a cell that are answered together, if the measure can
   int n_process = 1;      // --jobs
   int n_thread_each = 1;  // of each process
   Shard shard;
@@ -70,9 +70,15 @@ struct EvalOutcome {
 
 // Goes on where the file ends: what it has is not computed again. A sample's lines are on disk
 // before the next sample's are written, and come in the order of cells, samples and variants,
-// however many processes there are.
+// however many processes there are. Which samples are answered together depends on the evaluation
+// alone, not on what is there.
 // Errors: those of the parts, with task, length and sample in front; runtime (interrupted).
 Result<EvalOutcome> evaluate(const Model& model, const Evaluation& evaluation);
+
+// Samples to answer together where the user names no number: enough for a batch in which reading
+// the weights is little, few enough for four groups in the largest cell and 1 GiB of caches. It
+// depends on the model and the evaluation alone, so that a run that goes on forms the same groups.
+int usual_together(const HParams& hparams, const Evaluation& evaluation);
 
 // Whether n_together prompts of so many tokens in each of n_process processes fit into memory at
 // once, each for all variants. Error: capacity, with the figures.

@@ -22,8 +22,8 @@ Result<Measured> score_answers(const ScoreText& score, const MeasureInput& input
 }  // namespace
 
 Measure one_by_one(std::function<Result<Measured>(const MeasureInput& input)> measure) {
-  return [measure = std::move(measure)](
-             std::span<const MeasureInput> inputs) -> Result<std::vector<Measured>> {
+  const auto run = [measure = std::move(measure)](
+                       std::span<const MeasureInput> inputs) -> Result<std::vector<Measured>> {
     std::vector<Measured> all;
     for (const MeasureInput& input : inputs) {
       RESTKV_ASSIGN_OR_RETURN(Measured measured, measure(input));
@@ -31,11 +31,12 @@ Measure one_by_one(std::function<Result<Measured>(const MeasureInput& input)> me
     }
     return all;
   };
+  return {.run = run, .decodes_together = false};
 }
 
 Measure generate_and_score(ScoreText score) {
-  return [score = std::move(score)](
-             std::span<const MeasureInput> inputs) -> Result<std::vector<Measured>> {
+  const auto run = [score = std::move(score)](
+                       std::span<const MeasureInput> inputs) -> Result<std::vector<Measured>> {
     std::vector<AnswersRequest> requests;
     for (const MeasureInput& input : inputs) {
       requests.push_back({.reading = input.reading,
@@ -53,6 +54,7 @@ Measure generate_and_score(ScoreText score) {
     }
     return all;
   };
+  return {.run = run, .decodes_together = true};
 }
 
 }  // namespace restkv

@@ -31,7 +31,7 @@ struct Measured {
   std::vector<VariantCache> caches;
   std::vector<SampleScore> scores;
   double prefill_ms = 0;  // evictions included
-  double decode_ms = 0;   // of all variants together
+  double decode_ms = 0;   // of all variants; their share, where others were decoded with them
   int64_t n_step = 0;
 };
 
@@ -43,10 +43,13 @@ struct MeasureInput {
   VariantRequest reading;
 };
 
-// As inputs, the samples of one task. Errors: as read_variants() and decode(); model (a sample that
-// lacks what is measured).
-using Measure = std::function<Result<std::vector<Measured>>(std::span<const MeasureInput> inputs)>;
-// Of what has nothing to share between samples.
+struct Measure {
+  // As inputs, the samples of one task. Errors: as read_variants() and decode(); model (a sample
+  // that lacks what is measured).
+  std::function<Result<std::vector<Measured>>(std::span<const MeasureInput> inputs)> run;
+  // Whether several inputs are cheaper at once than one by one.
+  bool decodes_together = false;
+};
 Measure one_by_one(std::function<Result<Measured>(const MeasureInput& input)> measure);
 
 // Greedy answers, decoded together, each scored by its text.

@@ -17,11 +17,13 @@ struct PolicyItem {
   bool pyramid = false, ada = false;
 };
 
-// Error: usage (a split that there is none of, or that stands twice).
+// Error: usage (a split that there is none of; a split or a setting that stands twice).
 Result<PolicyItem> parse_policy_item(const std::string& text);
 
 // Error: usage (there is no such setting, a value that is no number); make_policy() checks the
 // rest.
 Status apply_settings(const PolicyItem& item, PolicyOptions* options);
+// Error: usage (a setting that the item's policy does not read: it would change nothing, silently).
+Status check_settings(const PolicyItem& item, const PolicyTraits& policy);
 
 }  // namespace restkv

@@ -33,7 +33,7 @@ struct StoredLine {
   nlohmann::ordered_json record;
   SamplePlace place;
   std::string variant;
-  int64_t n_batch = 0;  // variants that were answered, and written, together
+  int64_t n_batch = 0;  // variants of the sample that were written together
 };
 
 struct LineInput {

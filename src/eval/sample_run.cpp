@@ -18,7 +18,8 @@ Status at(const EvalCell& cell, const std::string& sample, const Status& status)
 }
 
 std::string times_line(const SamplePlace& place, const Prompt& prompt,
-                       std::span<const Variant> variants, const Measured& measured) {
+                       std::span<const Variant> variants, const Measured& measured,
+                       size_t n_together) {
   ordered_json eviction = ordered_json::object();
   int64_t n_new = 0;
   for (size_t v = 0; v < variants.size(); ++v) {
@@ -29,7 +30,8 @@ std::string times_line(const SamplePlace& place, const Prompt& prompt,
                     {"task", place.task},
                     {"length", nullptr},
                     {"sample", place.sample},
-                    {"batch", variants.size()},
+                    {"variants", variants.size()},
+                    {"together", n_together},
                     {"prompt_tokens", prompt.tokens.size()},
                     {"prefill_ms", measured.prefill_ms},
                     {"eviction_ms", eviction},
@@ -120,41 +122,45 @@ Result<SampleRunner::Asked> SampleRunner::ask(const EvalCell& cell, int64_t numb
 Result<std::vector<SampleLines>> SampleRunner::answer(const EvalCell& cell,
                                                       std::span<const Variant> variants,
                                                       std::vector<Asked>& samples) const {
-  const auto n_sample = static_cast<int>(samples.size());
-  const HParams& hp = model_.hparams();
   std::vector<MeasureInput> inputs;
-  for (Asked& asked : samples) {
-    const std::string& id = asked.place.sample;
-    auto prompt = make_prompt(text_, asked.sample, evaluation_.prompt);
-    if (!prompt.ok()) return at(cell, id, prompt.status());
-    asked.prompt = std::move(*prompt);
-    const auto n_token = static_cast<int64_t>(asked.prompt.tokens.size());
-    const Status fits =
-        check_eval_memory(hp, evaluation_, n_token, asked.sample.n_new, 1, n_sample);
-    if (!fits.ok()) return at(cell, id, fits);
-    VariantRequest reading{
-        .prompt = asked.prompt.tokens, .variants = variants, .attention = evaluation_.attention};
-    if (on_reading_) {
-      reading.on_progress = [this, n_sample, done = inputs.size()](const PrefillProgress& p) {
-        on_reading_((static_cast<double>(done) + p.fraction) / n_sample);
-      };
-    }
-    inputs.push_back({model_, compute_, asked.place.task, asked.sample, std::move(reading)});
+  for (size_t i = 0; i < samples.size(); ++i) {
+    auto reading = prepare(variants, i, samples);
+    if (!reading.ok()) return at(cell, samples[i].place.sample, reading.status());
+    inputs.push_back(
+        {model_, compute_, samples[i].place.task, samples[i].sample, std::move(*reading)});
   }
-  const auto measured = evaluation_.measure(inputs);
+  const auto measured = evaluation_.measure.run(inputs);
   if (!measured.ok()) {
     std::string ids = samples.front().place.sample;
-    if (n_sample > 1) ids += " to " + samples.back().place.sample;
+    if (samples.size() > 1) ids += " to " + samples.back().place.sample;
     return at(cell, ids, measured.status());
   }
   std::vector<SampleLines> lines;
   for (size_t i = 0; i < samples.size(); ++i)
-    lines.push_back(write(samples[i], variants, (*measured)[i]));
+    lines.push_back(write(samples[i], variants, (*measured)[i], samples.size()));
   return lines;
 }
 
+// The prompt of the i-th of the samples, and how it is read.
+Result<VariantRequest> SampleRunner::prepare(std::span<const Variant> variants, size_t i,
+                                             std::vector<Asked>& samples) const {
+  Asked& asked = samples[i];
+  RESTKV_ASSIGN_OR_RETURN(asked.prompt, make_prompt(text_, asked.sample, evaluation_.prompt));
+  RESTKV_RETURN_IF_ERROR(check_eval_memory(
+      model_.hparams(), evaluation_, static_cast<int64_t>(asked.prompt.tokens.size()),
+      asked.sample.n_new, 1, static_cast<int>(samples.size())));
+  VariantRequest reading{
+      .prompt = asked.prompt.tokens, .variants = variants, .attention = evaluation_.attention};
+  if (!on_reading_) return reading;
+  const auto n = static_cast<double>(samples.size()), done = static_cast<double>(i);
+  reading.on_progress = [=, this](const PrefillProgress& p) {
+    on_reading_((done + p.fraction) / n);
+  };
+  return reading;
+}
+
 SampleLines SampleRunner::write(const Asked& asked, std::span<const Variant> variants,
-                                const Measured& measured) const {
+                                const Measured& measured, size_t n_together) const {
   // Variants are some of the evaluation's, in its order.
   std::vector<size_t> written;
   for (size_t v = 0, all = 0; v < variants.size(); ++v, ++all) {
@@ -164,7 +170,7 @@ SampleLines SampleRunner::write(const Asked& asked, std::span<const Variant> var
   }
   SampleLines lines;
   if (written.empty()) return lines;
-  lines.times = times_line(asked.place, asked.prompt, variants, measured);
+  lines.times = times_line(asked.place, asked.prompt, variants, measured, n_together);
   for (const size_t v : written) {
     lines.results += result_line({.place = asked.place,
                                   .sample = asked.sample,

@@ -29,8 +29,8 @@ class SampleRunner {
   SampleRunner(const Model& model, Compute& compute, const Evaluation& evaluation,
                const ResultFile& done, std::function<void(double reading)> on_reading);
 
-  // Samples of a cell, as numbers. What one of them lacks is measured for all, so that what is
-  // decoded together is the same when a run goes on; only what is missing becomes lines.
+  // Samples of a cell, as numbers. What one of them lacks is measured for all, so that the same is
+  // decoded together when a run goes on; only what is missing becomes lines.
   // Errors: as evaluate().
   Result<std::vector<SampleLines>> run(const EvalCell& cell,
                                        std::span<const int64_t> numbers) const;
@@ -40,8 +40,10 @@ class SampleRunner {
   Result<Asked> ask(const EvalCell& cell, int64_t number) const;
   Result<std::vector<SampleLines>> answer(const EvalCell& cell, std::span<const Variant> variants,
                                           std::vector<Asked>& samples) const;
-  SampleLines write(const Asked& asked, std::span<const Variant> variants,
-                    const Measured& measured) const;
+  Result<VariantRequest> prepare(std::span<const Variant> variants, size_t i,
+                                 std::vector<Asked>& samples) const;
+  SampleLines write(const Asked& asked, std::span<const Variant> variants, const Measured& measured,
+                    size_t n_together) const;
   size_t full_bytes(size_t n_token) const;
 
   const Model& model_;

@@ -76,7 +76,7 @@ Result<VariantReading> read_variants(const Model& model, Compute& compute,
 }
 
 MemoryPlan plan_variants(const HParams& hp, const PlannedReading& reading, int64_t n_new,
-                         std::span<const Variant> variants) {
+                         int n_sample, std::span<const Variant> variants) {
   std::vector<const CachePlan*> together;
   MemoryPlan memory, alone;
   size_t new_bytes = size_t{2} * variants.size() * hp.n_vocab * sizeof(float);
@@ -105,7 +105,8 @@ MemoryPlan plan_variants(const HParams& hp, const PlannedReading& reading, int64
     memory.work_bytes = need.work_bytes;
   }
   memory.hidden_bytes = std::max(memory.hidden_bytes, alone.hidden_bytes);
-  memory.work_bytes = std::max(memory.work_bytes, alone.work_bytes) + new_bytes;
+  memory.kv_peak_bytes *= n_sample;  // a little too much: one full layer exists, not n_sample
+  memory.work_bytes = std::max(memory.work_bytes, alone.work_bytes) + n_sample * new_bytes;
   return memory;
 }
 

@@ -32,7 +32,7 @@ struct VariantCache {
   int64_t n_entry = 0;  // of all layers and cached heads together
   int64_t over_budget = 0;
   size_t kv_bytes = 0;
-  double eviction_ms = 0;
+  double eviction_ms = 0;  // scores that others use, too, count where they were asked for first
 };
 
 struct VariantReading {
@@ -52,8 +52,8 @@ struct VariantReading {
 Result<VariantReading> read_variants(const Model& model, Compute& compute,
                                      const VariantRequest& request);
 
-// What that, and n_new tokens behind it, will need.
+// What n_sample of them, one read after the other, and n_new tokens behind each will need.
 MemoryPlan plan_variants(const HParams& hparams, const PlannedReading& reading, int64_t n_new,
-                         std::span<const Variant> variants);
+                         int n_sample, std::span<const Variant> variants);
 
 }  // namespace restkv

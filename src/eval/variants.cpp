@@ -169,6 +169,7 @@ Result<Variant> make_variant(const PolicyItem& item, const CacheConfig& config) 
                                             (full ? "" : " B" + std::to_string(config.budget)) +
                                             ": " + plan.status().message());
   }
+  RESTKV_RETURN_IF_ERROR(check_settings(item, (*plan)->traits));
   Variant variant{.name = {}, .policy = item.policy, .plan = *plan, .options = {}};
   variant.options = Settings(config, *variant.plan).options();
   variant.name = name_of(item.policy, config, *variant.plan, variant.options);

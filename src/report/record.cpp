@@ -117,7 +117,8 @@ Status read_score(const json& line, const Measure& measure, Record* record) {
 bool has_measure(const json& line, const Measure& measure) {
   if (measure.is_score()) return true;
   const json* const scores = find(line, "scores");
-  return scores != nullptr && scores->is_object() && scores->contains(measure.field);
+  return scores != nullptr && scores->is_object() &&
+         find(*scores, std::string(measure.field).c_str()) != nullptr;
 }
 
 Result<Record> read_record(const json& line, const Measure& measure) {

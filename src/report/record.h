@@ -36,7 +36,7 @@ struct Record {
   nlohmann::json config;    // an object: what the run was started with
 };
 
-// Whether a line carries a measure.
+// Whether a line carries a measure, as a number or wrongly; the score is asked of every line.
 bool has_measure(const nlohmann::json& line, const Measure& measure);
 
 // Error: model (a field is missing, or of another type or range), which names the field.

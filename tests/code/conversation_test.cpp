@@ -92,7 +92,7 @@ TEST_P(ConversationTest, EachVariantHasItsOwn) {
   const std::string task = "task";
   const MeasureInput input{
       *tiny_model(), *compute, task, sample, {.prompt = prompt, .variants = of}};
-  const auto all = measure({&input, 1});
+  const auto all = measure.run({&input, 1});
   ASSERT_TRUE(all.ok()) << all.status().message();
   const Measured* measured = &(*all)[0];
   for (size_t v = 0; v < of.size(); ++v) {

@@ -1,6 +1,9 @@
 // What a cancelled or impossible step leaves behind.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "engine/prefill.h"
 #include "tests/engine/sequences.h"
 
@@ -150,6 +153,22 @@ TEST_F(Failure, ErrorOfTheCallersOwnStopsTheReading) {
 TEST(Session, RefusesAnEmptyPrompt) {
   test::Talk talk(cache_config("snapkv", 40));
   EXPECT_EQ(talk.session->read({}).kind(), ErrorKind::usage);
+}
+
+// In a lane, and behind the last whole row of lanes.
+TEST(Logits, ThatAreNoNumbersAreRefused) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const size_t n : {1, 16, 35}) {
+    std::vector<float> logits(n, -3e38f);
+    EXPECT_TRUE(check_logits(*test::tiny_model(), logits).ok());
+    for (const size_t at : {size_t{0}, n / 2, n - 1}) {
+      for (const float bad : {kInf, -kInf, std::nanf("")}) {
+        std::vector<float> some = logits;
+        some[at] = bad;
+        EXPECT_EQ(check_logits(*test::tiny_model(), some).kind(), ErrorKind::model);
+      }
+    }
+  }
 }
 
 // A batch fails as a whole: no slot has moved.

@@ -156,9 +156,9 @@ TEST(Answers, MemoryGrowsWithVariantsAndAnswers) {
   const HParams& hp = tiny_model()->hparams();
   const auto one = variants({"full"}, {32}), two = variants({"full", "snapkv"}, {32});
   const PlannedReading reading{.n_token = 1000};
-  const size_t least = plan_variants(hp, reading, 10, one).total_bytes();
-  EXPECT_GT(plan_variants(hp, reading, 10, two).total_bytes(), least);
-  EXPECT_GT(plan_variants(hp, reading, 100, one).total_bytes(), least);
+  const size_t least = plan_variants(hp, reading, 10, 1, one).total_bytes();
+  EXPECT_GT(plan_variants(hp, reading, 10, 1, two).total_bytes(), least);
+  EXPECT_GT(plan_variants(hp, reading, 100, 1, one).total_bytes(), least);
 }
 
 }  // namespace

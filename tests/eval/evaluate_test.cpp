@@ -157,6 +157,48 @@ TEST_F(EvaluateTest, SamplesAreAnsweredTogether) {
   }
 }
 
+// There is work for one process: the others are not started, and nothing is lost.
+TEST_F(EvaluateTest, OneGroupInSeveralProcesses) {
+  Evaluation e = evaluation(3, {"full", "snapkv"});
+  e.cells.pop_back();
+  const std::string whole = fresh(e);
+  e.n_process = 2;
+  e.n_together = 4;
+  EXPECT_EQ(fresh(e), whole);
+}
+
+TEST_F(EvaluateTest, WhatIsNotDecodedTogetherIsNotGrouped) {
+  Evaluation e = evaluation(4, {"full"});
+  e.n_together = 4;
+  size_t most = 0;
+  e.measure = {.run = [&, run = e.measure.run](std::span<const MeasureInput> inputs) {
+    most = std::max(most, inputs.size());
+    return run(inputs);
+  }};
+  fresh(e);
+  EXPECT_EQ(most, 1u);
+  e.measure.decodes_together = true;
+  fresh(e);
+  EXPECT_EQ(most, 4u);
+}
+
+// By variants, samples and memory.
+TEST_F(EvaluateTest, UsualGroups) {
+  HParams hp = test::tiny_model()->hparams();
+  EXPECT_EQ(usual_together(hp, evaluation(100, {"full", "snapkv"})), 8);
+  EXPECT_EQ(usual_together(hp, evaluation(12, {"full", "snapkv"})), 3);
+  EXPECT_EQ(usual_together(hp, evaluation(1, {"full", "snapkv"})), 1);
+  Evaluation many = evaluation(100, {"snapkv", "rest-kv", "tova", "h2o"});
+  while (many.variants.size() < 40)
+    many.variants.push_back(many.variants[0]);
+  EXPECT_EQ(usual_together(hp, many), 2);
+  hp.n_layer = 4000;
+  hp.n_ctx_train = 1 << 20;
+  Evaluation large = evaluation(100, {"full"});
+  large.prompt.max_length = 1 << 20;
+  EXPECT_EQ(usual_together(hp, large), 1);
+}
+
 TEST_F(EvaluateTest, ShardsMergeToTheWhole) {
   Evaluation e = evaluation(4, {"full", "snapkv"});
   const std::string whole = fresh(e);

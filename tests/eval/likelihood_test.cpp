@@ -38,7 +38,7 @@ class LikelihoodTest : public ::testing::Test {
     const std::string task = "task";
     const MeasureInput input{
         *tiny_model(), *compute_, task, sample, {.prompt = prompt_, .variants = of}};
-    auto all = what({&input, 1});
+    auto all = what.run({&input, 1});
     if (!all.ok()) return all.status();
     return std::move((*all)[0]);
   }

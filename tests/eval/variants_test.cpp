@@ -87,6 +87,11 @@ TEST(Variants, ItemsHaveSettingsOfTheirOwn) {
   expect_refused(lists({"rest-kv:gamma=1"}, {64}, {21}), ErrorKind::usage, "\"gamma\", allowed:");
   expect_refused(lists({"rest-kv:tau=much"}, {64}, {21}), ErrorKind::usage, "tau is \"much\"");
   expect_refused(lists({"rest-kv:norm=1"}, {64}, {21}), ErrorKind::usage, "without a value");
+  expect_refused(lists({"snapkv:tau=0.5"}, {64}, {21}), ErrorKind::usage, "does not read");
+  expect_refused(lists({"full:alpha=0.5"}, {64}, {21}), ErrorKind::usage, "does not read");
+  expect_refused(lists({"rest-kv:temporal"}, {64}, {21}), ErrorKind::usage, "with a value");
+  expect_refused(lists({"rest-kv:tau=1:tau=2"}, {64}, {21}), ErrorKind::usage, "stands twice");
+  expect_refused(lists({"rest-kv+ada:tau=2"}, {64}, {21}), ErrorKind::usage, "settings, then by");
   expect_refused(lists({"rest-kv:spatial=wide"}, {64}, {21}), ErrorKind::usage, "wide");
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/half.h"
+#include "core/likeliest.h"
 #include "core/parallel.h"
 #include "core/pooling.h"
 #include "core/topk.h"
@@ -78,6 +79,20 @@ std::vector<int32_t> top_k_by_sorting(std::vector<float> scores, int64_t k) {
   order.resize(k);
   std::sort(order.begin(), order.end());
   return order;
+}
+
+// The first of the greatest, in whole lanes and behind them.
+TEST(Likeliest, IsTheFirstOfTheGreatest) {
+  for (const size_t n : {1, 5, 15, 16, 17, 100}) {
+    for (size_t top = 0; top < n; ++top) {
+      std::vector<float> logits(n, -2.0f);
+      logits[top] = -1.0f;
+      EXPECT_EQ(likeliest(logits), static_cast<int32_t>(top));
+      logits[n - 1] = -1.0f;
+      EXPECT_EQ(likeliest(logits), static_cast<int32_t>(top));
+    }
+    EXPECT_EQ(likeliest(std::vector<float>(n, 3.0f)), 0);
+  }
 }
 
 TEST(TopK, EqualsAStableSort) {

@@ -116,6 +116,27 @@ TEST(Policies, ShareALayerWithoutChangingIt) {
   crew.dismiss();
 }
 
+// Scores of policies that do not say that they depend on the budget serve every budget.
+TEST(Policies, SayWhereScoresDependOnTheBudget) {
+  for (const PolicyOptions& options : all_options()) {
+    const auto policy = made(options);
+    if (policy->traits().keeps_all || policy->traits().position_only) continue;
+    if (policy->traits().scores_by_budget) continue;
+    Group group(*policy);
+    GroupScores small, large;
+    ASSERT_TRUE(policy->score(group.view, &small).ok());
+    group.view.context.budget += 100;
+    ASSERT_TRUE(policy->score(group.view, &large).ok());
+    EXPECT_EQ(small.raw, large.raw) << options.name;
+    EXPECT_EQ(small.n_scored, large.n_scored);
+    ASSERT_EQ(small.smoothing.size(), large.smoothing.size());
+    for (size_t h = 0; h < small.smoothing.size(); ++h) {
+      EXPECT_EQ(small.smoothing[h].kernel, large.smoothing[h].kernel) << options.name;
+      EXPECT_EQ(small.smoothing[h].shift, large.smoothing[h].shift) << options.name;
+    }
+  }
+}
+
 TEST(Policies, HalfRowsGiveWhatTheSameFloatsGive) {
   for (const PolicyOptions& options : all_options()) {
     const auto policy = made(options);
