@@ -1,6 +1,8 @@
 #include "eval/continuation.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 #include "core/log_sum_exp.h"
 #include "engine/decode.h"
@@ -13,6 +15,15 @@ TokenScore score_token(std::span<const float> logits, int32_t token) {
   return {.log_sum = log_sum,
           .nll = log_sum - own,
           .likeliest = own >= *std::ranges::max_element(logits)};
+}
+
+double nll_of(std::span<const TokenScore> tokens) {
+  return std::accumulate(tokens.begin(), tokens.end(), 0.0,
+                         [](double sum, const TokenScore& t) { return sum + t.nll; });
+}
+
+double rounded(double value) {
+  return std::round(value * 1e6) / 1e6;
 }
 
 Result<ContinuationScores> score_continuation(const Model& model, Compute& compute,

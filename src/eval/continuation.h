@@ -25,6 +25,11 @@ struct TokenScore {
 // REQUIRES: finite logits, at least one.
 TokenScore score_token(std::span<const float> logits, int32_t token);
 
+// Nats of all tokens.
+double nll_of(std::span<const TokenScore> tokens);
+// As result lines have such figures: decimals beyond the sixth say nothing and make files long.
+double rounded(double value);
+
 // [n_variant][n_token]
 using ContinuationScores = std::vector<std::vector<TokenScore>>;
 

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "core/clock.h"
-#include "core/likeliest.h"
 #include "eval/continuation.h"
+#include "eval/divergences.h"
 
 namespace restkv {
 namespace {
@@ -38,16 +38,6 @@ Result<Tokens> continuation_tokens(const MeasureInput& input, const std::string&
   RESTKV_ASSIGN_OR_RETURN(Tokens alone, tokenizer.tokenize(text, false, true));
   if (alone.empty()) return Status::model("\"" + text + "\" has no tokens");
   return alone;
-}
-
-// Decimals beyond these say nothing and make result files long.
-double rounded(double value) {
-  return std::round(value * 1e6) / 1e6;
-}
-
-double nll_of(const std::vector<TokenScore>& tokens) {
-  return std::accumulate(tokens.begin(), tokens.end(), 0.0,
-                         [](double sum, const TokenScore& t) { return sum + t.nll; });
 }
 
 // The variants of `all` that `keep` is true for, and where they stand there.
@@ -216,47 +206,6 @@ Result<Measured> measure_target(const MeasureInput& input) {
   }
   return std::move(single.measured);
 }
-
-// Divergence of predictions from the full cache's, token by token.
-class Divergences {
- public:
-  explicit Divergences(size_t n_variant) : kl_(n_variant), same_top_(n_variant) {}
-
-  void add(std::span<const float> reference, double reference_sum, std::span<const float> logits,
-           double sum, size_t variant) {
-    double kl = 0;
-    for (size_t i = 0; i < logits.size(); ++i) {
-      const double log_p = reference[i] - reference_sum;
-      kl += std::exp(log_p) * (log_p - (logits[i] - sum));
-    }
-    kl_[variant].push_back(std::max(kl, 0.0));
-    same_top_[variant] += likeliest(reference) == likeliest(logits) ? 1 : 0;
-  }
-
-  SampleScore score(size_t variant, const std::vector<TokenScore>& tokens,
-                    const std::vector<TokenScore>& full) const {
-    const auto n = static_cast<double>(tokens.size());
-    std::vector<double> kl = kl_[variant], kl_by_token, nll_by_token;
-    for (size_t i = 0; i < tokens.size(); ++i) {
-      kl_by_token.push_back(rounded(kl[i]));
-      nll_by_token.push_back(rounded(tokens[i].nll));
-    }
-    SampleScore score;
-    score.value = same_top_[variant] / n;
-    score.others["kl"] = rounded(std::accumulate(kl.begin(), kl.end(), 0.0) / n);
-    std::ranges::sort(kl);
-    score.others["kl_p99"] = rounded(kl[static_cast<size_t>(0.99 * (n - 1) + 0.5)]);
-    score.others["nll"] = rounded(nll_of(tokens) / n);
-    score.others["nll_change"] = rounded((nll_of(tokens) - nll_of(full)) / n);
-    score.others["kl_by_token"] = std::move(kl_by_token);
-    score.others["nll_by_token"] = std::move(nll_by_token);
-    return score;
-  }
-
- private:
-  std::vector<std::vector<double>> kl_;  // [variant][token]
-  std::vector<int64_t> same_top_;
-};
 
 Result<Measured> measure_divergence(const MeasureInput& input) {
   const size_t n = input.reading.variants.size();

@@ -12,6 +12,7 @@
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
 #include "tests/eval/letters.h"
+#include "tests/eval/small_variants.h"
 
 namespace restkv {
 namespace {
@@ -22,15 +23,7 @@ using test::random_tokens;
 using test::tiny_model;
 
 std::vector<Variant> variants(std::optional<Schedule> schedule) {
-  CacheConfig base;
-  base.policy.window = 8;
-  base.policy.span = 2;
-  base.schedule = schedule;
-  auto made = make_variants(
-      {.policies = {"full", "rest-kv", "snapkv"}, .budgets = {32}, .kernels = {5}, .ada = {}},
-      base);
-  EXPECT_TRUE(made.ok()) << made.status().message();
-  return made.ok() ? std::move(*made) : std::vector<Variant>();
+  return test::small_variants({"full", "rest-kv", "snapkv"}, {32}, schedule);
 }
 
 const std::vector<Turn>& turns() {

@@ -7,26 +7,15 @@
 #include "kernels/dispatch.h"
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
+#include "tests/eval/small_variants.h"
 
 namespace restkv {
 namespace {
 
 using test::make_compute;
 using test::random_tokens;
+using test::small_variants;
 using test::tiny_model;
-
-std::vector<Variant> variants(const std::vector<std::string>& policies,
-                              const std::vector<int64_t>& budgets,
-                              std::optional<Schedule> schedule = {}) {
-  CacheConfig base;
-  base.policy.window = 8;
-  base.policy.span = 2;
-  base.schedule = schedule;
-  auto made =
-      make_variants({.policies = policies, .budgets = budgets, .kernels = {5}, .ada = {}}, base);
-  EXPECT_TRUE(made.ok()) << made.status().message();
-  return made.ok() ? std::move(*made) : std::vector<Variant>();
-}
 
 Answers answer(const std::vector<int32_t>& prompt, const std::vector<Variant>& of, int n_new,
                bool stop_at_newline = false) {
@@ -61,9 +50,9 @@ std::string plain_answer(const std::vector<int32_t>& prompt, const Variant& vari
 
 TEST(Answers, EachIsWhatItsVariantGivesAlone) {
   const auto prompt = random_tokens(300, 3);
-  const auto of = variants({"full", "rest-kv", "rest-kv+ada", "snapkv", "adakv", "pyramidkv", "cam",
-                            "random", "tova", "h2o", "streaming-llm"},
-                           {32, 64});
+  const auto of = small_variants({"full", "rest-kv", "rest-kv+ada", "snapkv", "adakv", "pyramidkv",
+                                  "cam", "random", "tova", "h2o", "streaming-llm"},
+                                 {32, 64});
   const Answers together = answer(prompt, of, 24);
   ASSERT_EQ(together.of.size(), of.size());
   for (size_t v = 0; v < of.size(); ++v) {
@@ -80,15 +69,15 @@ TEST(Answers, EachIsWhatItsVariantGivesAlone) {
 TEST(Answers, ChunkedVariantsReadAlone) {
   const auto prompt = random_tokens(300, 4);
   const Schedule chunks{Schedule::Kind::chunk, 100};
-  auto of = variants({"snapkv"}, {32, 64}, chunks);
-  of.push_back(variants({"full"}, {32})[0]);
+  auto of = small_variants({"snapkv"}, {32, 64}, chunks);
+  of.push_back(small_variants({"full"}, {32})[0]);
   const Answers together = answer(prompt, of, 12);
   for (size_t v = 0; v < of.size(); ++v)
     EXPECT_EQ(together.of[v].text, answer(prompt, {of[v]}, 12).of[0].text) << of[v].name;
 }
 
 TEST(Answers, BudgetsShowInTheCache) {
-  const auto of = variants({"full", "rest-kv"}, {64});
+  const auto of = small_variants({"full", "rest-kv"}, {64});
   const Answers answers = answer(random_tokens(300, 5), of, 4);
   const HParams& hp = tiny_model()->hparams();
   EXPECT_EQ(answers.caches[0].n_entry, int64_t{300} * hp.n_layer * hp.n_head_kv);
@@ -97,7 +86,7 @@ TEST(Answers, BudgetsShowInTheCache) {
 }
 
 TEST(Answers, EndsAtTheLimit) {
-  const Answers answers = answer(random_tokens(50, 6), variants({"full"}, {32}), 3);
+  const Answers answers = answer(random_tokens(50, 6), small_variants({"full"}, {32}), 3);
   EXPECT_EQ(answers.of[0].n_new, 3);
   EXPECT_STREQ(answers.of[0].finish_reason, "length");
 }
@@ -106,7 +95,7 @@ TEST(Answers, EndsAtTheLimit) {
 TEST(Answers, EndsBeforeANewline) {
   for (uint32_t seed = 0; seed < 8; ++seed) {
     const auto prompt = random_tokens(40, seed);
-    const auto of = variants({"full"}, {32});
+    const auto of = small_variants({"full"}, {32});
     const Answers whole = answer(prompt, of, 60), cut = answer(prompt, of, 60, true);
     EXPECT_EQ(cut.of[0].text.find('\n'), std::string::npos);
     EXPECT_FALSE(cut.of[0].text.empty());
@@ -119,7 +108,8 @@ TEST(Answers, EndsBeforeANewline) {
 double batch_difference(Kernels kernels, int n_threads) {
   const auto model = test::load_tiny_model({.type = GGML_TYPE_Q8_0}, kernels);
   const auto compute = make_compute(nullptr, n_threads, kernels);
-  const auto of = variants({"full", "snapkv", "rest-kv", "tova", "streaming-llm"}, {32, 64, 200});
+  const auto of =
+      small_variants({"full", "snapkv", "rest-kv", "tova", "streaming-llm"}, {32, 64, 200});
   std::vector<std::shared_ptr<const CachePlan>> plans;
   for (const Variant& variant : of)
     plans.push_back(variant.plan);
@@ -154,7 +144,7 @@ TEST(Answers, OneThreadGivesTheSameBitsInAnyBatch) {
 
 TEST(Answers, MemoryGrowsWithVariantsAndAnswers) {
   const HParams& hp = tiny_model()->hparams();
-  const auto one = variants({"full"}, {32}), two = variants({"full", "snapkv"}, {32});
+  const auto one = small_variants({"full"}, {32}), two = small_variants({"full", "snapkv"}, {32});
   const PlannedReading reading{.n_token = 1000};
   const size_t least = plan_variants(hp, reading, 10, 1, one).total_bytes();
   EXPECT_GT(plan_variants(hp, reading, 10, 1, two).total_bytes(), least);

@@ -11,6 +11,7 @@
 #include "tests/engine/sequences.h"
 #include "tests/engine/tiny_model.h"
 #include "tests/eval/letters.h"
+#include "tests/eval/small_variants.h"
 
 namespace restkv {
 namespace {
@@ -18,17 +19,8 @@ namespace {
 using test::letters;
 using test::make_compute;
 using test::random_tokens;
+using test::small_variants;
 using test::tiny_model;
-
-std::vector<Variant> variants(const std::vector<std::string>& policies) {
-  CacheConfig base;
-  base.policy.window = 8;
-  base.policy.span = 2;
-  auto made =
-      make_variants({.policies = policies, .budgets = {32}, .kernels = {5}, .ada = {}}, base);
-  EXPECT_TRUE(made.ok()) << made.status().message();
-  return made.ok() ? std::move(*made) : std::vector<Variant>();
-}
 
 class LikelihoodTest : public ::testing::Test {
  protected:
@@ -72,7 +64,7 @@ TEST_F(LikelihoodTest, EveryOptionFollowsThePromptAlone) {
   sample.prompt = letters(200, 1);
   const std::vector<std::string> options = {"abcdef", "zy", "mnopqrstuvwx"};
   sample.fields = {{"options", options}, {"label", 1}};
-  const auto of = variants({"full", "snapkv", "tova", "lacache"});
+  const auto of = small_variants({"full", "snapkv", "tova", "lacache"});
   const auto measured = measure(choose_option(), sample, of);
   ASSERT_TRUE(measured.ok()) << measured.status().message();
   for (size_t v = 0; v < of.size(); ++v) {
@@ -96,7 +88,7 @@ TEST_F(LikelihoodTest, ATargetIsForeseenWhereEachTokenIsTheLikeliest) {
   Sample sample;
   sample.prompt = letters(60, 2);
   sample.n_new = 4;
-  const auto of = variants({"full"});
+  const auto of = small_variants({"full"});
   const auto said = measure(
       generate_and_score([](const std::string&, const Sample&,
                             const std::string&) -> Result<SampleScore> { return SampleScore{}; }),
@@ -119,7 +111,7 @@ TEST_F(LikelihoodTest, TheFullCacheDiffersInNothingFromItself) {
   Sample sample;
   sample.prompt = letters(200, 3);
   sample.fields["target"] = letters(24, 4);
-  const auto of = variants({"snapkv", "full", "streaming-llm"});
+  const auto of = small_variants({"snapkv", "full", "streaming-llm"});
   const auto measured = measure(compare_with_full(), sample, of);
   ASSERT_TRUE(measured.ok()) << measured.status().message();
   EXPECT_EQ(measured->scores[1].value, 1);
@@ -136,8 +128,8 @@ TEST_F(LikelihoodTest, TheFullCacheNeedNotBeAmongTheVariants) {
   Sample sample;
   sample.prompt = letters(200, 5);
   sample.fields["target"] = letters(8, 6);
-  const auto with = measure(compare_with_full(), sample, variants({"snapkv", "full"}));
-  const auto without = measure(compare_with_full(), sample, variants({"snapkv"}));
+  const auto with = measure(compare_with_full(), sample, small_variants({"snapkv", "full"}));
+  const auto without = measure(compare_with_full(), sample, small_variants({"snapkv"}));
   ASSERT_TRUE(with.ok() && without.ok());
   ASSERT_EQ(without->scores.size(), 1u);
   ASSERT_EQ(without->caches.size(), 1u);
@@ -147,8 +139,8 @@ TEST_F(LikelihoodTest, TheFullCacheNeedNotBeAmongTheVariants) {
 TEST_F(LikelihoodTest, SamplesWithoutTextsAreRefused) {
   Sample sample;
   sample.prompt = "abc";
-  EXPECT_FALSE(measure(choose_option(), sample, variants({"full"})).ok());
-  EXPECT_FALSE(measure(foresee_target(), sample, variants({"full"})).ok());
+  EXPECT_FALSE(measure(choose_option(), sample, small_variants({"full"})).ok());
+  EXPECT_FALSE(measure(foresee_target(), sample, small_variants({"full"})).ok());
 }
 
 }  // namespace
