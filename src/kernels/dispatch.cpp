@@ -14,6 +14,7 @@ std::vector<KernelSet> find_supported() {
       .dequant = &kDequantRef,
       .layer_rows = &kLayerRowsRef,
       .pair_panel = &kPairPanelRef,
+      .panel_product = &kPanelProductRef,
       .prefill_attention = &kPrefillAttentionRef,
       .matvec = &kMatvecRef,
       .reconstruction = &kReconstructionRef,
@@ -54,6 +55,7 @@ std::vector<KernelSet> find_supported() {
 #ifdef RESTKV_AMX_KERNELS
   if (cpu_has_amx_bf16()) {
     set.name = "amx_bf16";
+    set.panel_product = &kPanelProductAmxBf16;
     set.prefill_attention = &kPrefillAttentionAmxBf16;
     found.push_back(set);
   }

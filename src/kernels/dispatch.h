@@ -8,6 +8,7 @@
 #include "kernels/dequant_rows.h"
 #include "kernels/layer_rows.h"
 #include "kernels/pair_panel.h"
+#include "kernels/panel_product.h"
 #include "kernels/prefill_attention.h"
 #include "kernels/quant_matvec.h"
 #include "kernels/reconstruction.h"
@@ -21,6 +22,7 @@ struct KernelSet {
   const DequantKernels* dequant = nullptr;
   const LayerRowKernels* layer_rows = nullptr;
   const PairPanelKernels* pair_panel = nullptr;
+  const PanelProductKernels* panel_product = nullptr;
   const PrefillAttentionKernels* prefill_attention = nullptr;
   const MatvecKernels* matvec = nullptr;
   const ReconstructionKernels* reconstruction = nullptr;

@@ -59,12 +59,14 @@ dnnl::matmul::primitive_desc describe(int64_t m, int64_t n, int64_t k,
 }  // namespace
 
 struct Bf16Product::Parts {
-  int64_t n, k;
+  int64_t m, n, k;
   dnnl::matmul::primitive_desc shape;
   dnnl::matmul multiply;
   dnnl::memory::desc plain;  // the panel's rows as they come
   dnnl::reorder pack;
   bool in_pairs;  // panels are what a kernel of ours packs, faster than oneDNN
+  // Multiplies such panels where it is faster, for this shape; nullptr: oneDNN does.
+  const kernels::PanelProductKernels* own;
 };
 
 namespace {
@@ -91,8 +93,12 @@ std::unique_ptr<const Bf16Product::Parts> make_parts(int64_t m, int64_t n, int64
   const dnnl::memory::desc packed = describe(kUsualRows, n, k, any).weights_desc();
   const dnnl::matmul::primitive_desc shape = describe(m, n, k, packed);
   const dnnl::reorder::primitive_desc pack(cpu_engine(), plain, cpu_engine(), packed);
+  const bool in_pairs = is_in_pairs(packed, n, k);
+  const kernels::PanelProductKernels* own = kernels::best_kernels().panel_product;
+  if (!in_pairs || own == &kernels::kPanelProductRef || m % 16 != 0 || n % 16 != 0 || k % 32 != 0)
+    own = nullptr;
   return std::make_unique<const Bf16Product::Parts>(Bf16Product::Parts{
-      n, k, shape, dnnl::matmul(shape), plain, dnnl::reorder(pack), is_in_pairs(packed, n, k)});
+      m, n, k, shape, dnnl::matmul(shape), plain, dnnl::reorder(pack), in_pairs, own});
 }
 
 template <typename Run>
@@ -161,6 +167,11 @@ bool Bf16Product::pack(const uint16_t* rows, int64_t first, int64_t n_row,
 
 bool Bf16Product::multiply(const uint16_t* a, const std::byte* panel, float* c,
                            std::byte* scratch) const noexcept {
+  if (parts_->own != nullptr) {
+    const auto* weights = reinterpret_cast<const uint16_t*>(panel);
+    parts_->own->multiply(a, parts_->m, weights, parts_->n, parts_->k, c);
+    return true;
+  }
   return succeeds([&](dnnl::stream& stream) {
     const auto& shape = parts_->shape;
     parts_->multiply.execute(stream,

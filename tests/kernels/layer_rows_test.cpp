@@ -20,6 +20,12 @@ float value_of(uint16_t half) {
   return x;
 }
 
+std::vector<uint16_t> to_bf16(const std::vector<float>& floats) {
+  std::vector<uint16_t> halves(floats.size());
+  kDequantRef.floats_to_bf16(floats.data(), std::ssize(floats), halves.data());
+  return halves;
+}
+
 class LayerRowKernelsTest : public testing::TestWithParam<int> {
  protected:
   const LayerRowKernels& fast() const { return *supported_kernels()[GetParam()].layer_rows; }
@@ -105,6 +111,35 @@ TEST_P(LayerRowKernelsTest, PairPanels) {
       pack(rows.data(), n, k, a.data()->words);
       kPairPanelRef.pack(rows.data(), n, k, b.data()->words);
       ASSERT_TRUE(a == b) << n << " x " << k;
+    }
+  }
+}
+
+// Every remainder of tiles and of depth; depths whose rows are copied because they would push one
+// another out of the cache.
+TEST_P(LayerRowKernelsTest, PanelProducts) {
+  const auto multiply = supported_kernels()[GetParam()].panel_product->multiply;
+  struct alignas(64) Line {
+    uint16_t words[32];
+  };
+  for (const int64_t k : {32, 96, 512, 544, 896, 1024, 2080}) {
+    for (const int64_t n : {16, 32, 48, 64, 80, 176}) {
+      const auto rows = to_bf16(random_floats(n * k, 1)), a = to_bf16(random_floats(80 * k, 2));
+      std::vector<Line> panel(pair_panel_size(n, k) / 32);
+      kPairPanelRef.pack(rows.data(), n, k, panel.data()->words);
+      std::vector<float> expected(80 * n), first(16 * n);
+      kPanelProductRef.multiply(a.data(), 80, panel.data()->words, n, k, expected.data());
+      multiply(a.data(), 16, panel.data()->words, n, k, first.data());
+      for (const int64_t m : {16, 32, 48, 80}) {
+        std::vector<float> got(m * n, NAN);
+        multiply(a.data(), m, panel.data()->words, n, k, got.data());
+        for (int64_t i = 0; i < m * n; ++i)
+          ASSERT_NEAR(got[i], expected[i], 1e-6 * static_cast<double>(k))
+              << m << " " << n << " " << k;
+        // A row's sums do not depend on the others.
+        for (int64_t i = 0; i < 16 * n; ++i)
+          ASSERT_EQ(got[i], first[i]);
+      }
     }
   }
 }
