@@ -94,7 +94,7 @@ def draw(section):
                 points = (points_of(section, name, f"{policy} k{kernel}")
                           or points_of(section, name, policy))
                 if points:
-                    parts += panel.line(points, colour, dash, 2 * (i - len(STYLES) / 2))
+                    parts += panel.line(points, colour, dash, 1.3 * (i - len(STYLES) / 2))
             if column == 0:
                 y = panel.y + HEIGHT / 2
                 parts.append(text(16, y, f"kernel {kernel}", size=13,
