@@ -98,9 +98,8 @@ run_fidelity() {
     file=$model
     [[ $size == small ]] && file=$small
     evaluate "fidelity-$size" fidelity -m "$file" -f "$haystack" \
-      --length 1024,2048,4096,7936 --score 64 -n 20 "${jobs[@]}" \
-      --kv-policy full,rest-kv,snapkv,rest-kv+ada,h2o,tova,streaming-llm \
-      --kv-budget 128,512 --kv-kernel 5,21
+      --length 1024,4096,7936 --score 64 -n 20 "${jobs[@]}" \
+      --kv-policy full,rest-kv,snapkv,h2o,streaming-llm --kv-budget 128,512
   done
 }
 
@@ -108,7 +107,7 @@ code() {  # NAME ARGUMENT...
   local name=$1
   shift
   evaluate "$name" humaneval --allow-code-execution -m "$model" --prompt-style chat "${jobs[@]}" \
-    --kv-policy full,rest-kv,snapkv,streaming-llm --kv-budget 128,256,512 "$@"
+    --kv-policy full,rest-kv,snapkv,streaming-llm --kv-budget 128,256 "$@"
 }
 
 run_code() {
