@@ -1,5 +1,8 @@
 #include "eval/sample_run.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "eval/measure.h"
@@ -62,12 +65,12 @@ std::vector<SampleLines> SampleLines::unpack(const std::string& packed) {
   return samples;
 }
 
-// A sample with its prompt, and whether each variant of the evaluation is still to be answered.
+// A sample with its prompt, and the names of the variants that it lacks.
 struct SampleRunner::Asked {
   SamplePlace place;
   Sample sample;
   Prompt prompt;
-  std::vector<bool> missing;
+  std::set<std::string> missing;
 };
 
 SampleRunner::SampleRunner(const Model& model, Compute& compute, const Evaluation& evaluation,
@@ -88,16 +91,16 @@ size_t SampleRunner::full_bytes(size_t n_token) const {
 Result<std::vector<SampleLines>> SampleRunner::run(const EvalCell& cell,
                                                    std::span<const int64_t> numbers) const {
   std::vector<Asked> samples;
-  std::vector<bool> wanted(evaluation_.variants.size());
   for (const int64_t number : numbers) {
     RESTKV_ASSIGN_OR_RETURN(Asked asked, ask(cell, number));
-    for (size_t v = 0; v < wanted.size(); ++v)
-      wanted[v] = wanted[v] || asked.missing[v];
     samples.push_back(std::move(asked));
   }
   std::vector<Variant> variants;
-  for (size_t v = 0; v < wanted.size(); ++v)
-    if (wanted[v]) variants.push_back(evaluation_.variants[v]);
+  std::ranges::copy_if(
+      evaluation_.variants, std::back_inserter(variants), [&](const Variant& variant) {
+        return std::ranges::any_of(
+            samples, [&](const Asked& asked) { return asked.missing.contains(variant.name); });
+      });
   if (variants.empty()) return std::vector<SampleLines>(numbers.size());
   return answer(cell, variants, samples);
 }
@@ -115,7 +118,7 @@ Result<SampleRunner::Asked> SampleRunner::ask(const EvalCell& cell, int64_t numb
               .missing = {}};
   const std::string key = asked.place.key();
   for (const Variant& variant : evaluation_.variants)
-    asked.missing.push_back(!done_.has(key, variant.name));
+    if (!done_.has(key, variant.name)) asked.missing.insert(variant.name);
   return asked;
 }
 
@@ -161,17 +164,11 @@ Result<VariantRequest> SampleRunner::prepare(std::span<const Variant> variants, 
 
 SampleLines SampleRunner::write(const Asked& asked, std::span<const Variant> variants,
                                 const Measured& measured, size_t n_together) const {
-  // Variants are some of the evaluation's, in its order.
-  std::vector<size_t> written;
-  for (size_t v = 0, all = 0; v < variants.size(); ++v, ++all) {
-    while (evaluation_.variants[all].name != variants[v].name)
-      ++all;
-    if (asked.missing[all]) written.push_back(v);
-  }
   SampleLines lines;
-  if (written.empty()) return lines;
+  if (asked.missing.empty()) return lines;
   lines.times = times_line(asked.place, asked.prompt, variants, measured, n_together);
-  for (const size_t v : written) {
+  for (size_t v = 0; v < variants.size(); ++v) {
+    if (!asked.missing.contains(variants[v].name)) continue;
     lines.results += result_line({.place = asked.place,
                                   .sample = asked.sample,
                                   .prompt = asked.prompt,
@@ -179,7 +176,7 @@ SampleLines SampleRunner::write(const Asked& asked, std::span<const Variant> var
                                   .answer = measured.answers[v],
                                   .cache = measured.caches[v],
                                   .score = measured.scores[v],
-                                  .n_batch = std::ssize(written),
+                                  .n_batch = std::ssize(asked.missing),
                                   .full_bytes = full_bytes(asked.prompt.tokens.size()),
                                   .config = evaluation_.config}) +
                      "\n";
