@@ -85,9 +85,8 @@ Status check_longest(const Model& model, const Evaluation& evaluation) {
          std::to_string(n_ctx) + ": longer prompts lose their middle (--max-length)");
   }
   if (evaluation.prompt.max_length > 0) longest = std::min(longest, evaluation.prompt.max_length);
-  const int n_together = evaluation.measure.decodes_together ? evaluation.n_together : 1;
   return check_eval_memory(model.hparams(), evaluation, longest, 0, evaluation.n_process,
-                           n_together);
+                           evaluation.group_size());
 }
 
 std::string time_text(double seconds) {

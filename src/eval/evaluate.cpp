@@ -23,7 +23,6 @@ struct Piece {
 
 // They depend on the order of the cells and the shard, not on what is there already.
 std::vector<Piece> list_pieces(const Evaluation& evaluation) {
-  const int n_together = evaluation.measure.decodes_together ? evaluation.n_together : 1;
   std::vector<Piece> pieces;
   int64_t number = 0;
   for (const EvalCell& cell : evaluation.cells) {
@@ -31,11 +30,19 @@ std::vector<Piece> list_pieces(const Evaluation& evaluation) {
     for (int64_t i = 0; i < cell.source->size(); ++i, ++number) {
       if (number % evaluation.shard.count != evaluation.shard.index) continue;
       piece.numbers.push_back(i);
-      if (piece.size() == n_together) pieces.push_back(std::exchange(piece, Piece{&cell}));
+      if (piece.size() == evaluation.group_size())
+        pieces.push_back(std::exchange(piece, Piece{&cell}));
     }
     if (piece.size() > 0) pieces.push_back(std::move(piece));
   }
   return pieces;
+}
+
+PlannedReading planned_reading(const Evaluation& evaluation, int64_t n_token) {
+  return {.n_token = n_token,
+          .kernels = evaluation.engine.kernels,
+          .n_threads = evaluation.n_thread_each,
+          .attention = evaluation.attention};
 }
 
 // Remaining time by what the samples of this run took: in proportion to their length, where that is
@@ -169,12 +176,8 @@ int usual_together(const HParams& hp, const Evaluation& evaluation) {
     n_sample = std::max(n_sample, cell.source->size());
     n_token = std::max(n_token, std::min(cell.length.value_or(limit), limit));
   }
-  const MemoryPlan one = plan_variants(hp,
-                                       {.n_token = n_token,
-                                        .kernels = evaluation.engine.kernels,
-                                        .n_threads = evaluation.n_thread_each,
-                                        .attention = evaluation.attention},
-                                       0, 1, evaluation.variants);
+  const MemoryPlan one =
+      plan_variants(hp, planned_reading(evaluation, n_token), 0, 1, evaluation.variants);
   const auto in_memory = static_cast<int64_t>(kCaches / std::max<size_t>(one.kv_peak_bytes, 1));
   const int64_t batch = kBatch / std::max<int64_t>(std::ssize(evaluation.variants), 1);
   return static_cast<int>(
@@ -183,12 +186,8 @@ int usual_together(const HParams& hp, const Evaluation& evaluation) {
 
 Status check_eval_memory(const HParams& hparams, const Evaluation& evaluation, int64_t n_token,
                          int n_new, int n_process, int n_together) {
-  MemoryPlan plan = plan_variants(hparams,
-                                  {.n_token = n_token,
-                                   .kernels = evaluation.engine.kernels,
-                                   .n_threads = evaluation.n_thread_each,
-                                   .attention = evaluation.attention},
-                                  n_new, n_together, evaluation.variants);
+  MemoryPlan plan = plan_variants(hparams, planned_reading(evaluation, n_token), n_new, n_together,
+                                  evaluation.variants);
   plan.kv_peak_bytes *= n_process;
   plan.hidden_bytes *= n_process;
   plan.work_bytes *= n_process;

@@ -61,6 +61,9 @@ struct Evaluation {
   Shard shard;
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(const EvalProgress&)> on_progress{};
+
+  // Samples that are answered together.
+  int group_size() const { return measure.decodes_together ? n_together : 1; }
 };
 
 struct EvalOutcome {
