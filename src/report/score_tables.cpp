@@ -11,16 +11,16 @@ namespace {
 
 constexpr size_t kFew = 3;  // so many tables are all shown at once
 
-// A row that fills while quantities pass by.
+// A row that fills while quantities pass by. A column is a budget, or a length; 0: none.
 struct Row {
   std::vector<std::string> words;
-  std::map<int64_t, std::string> by_budget;
+  std::map<int64_t, std::string> by_column;
   size_t n_least = 0, n_most = 0;
 
-  void add(int64_t budget, const std::string& text, size_t n) {
-    n_least = by_budget.empty() ? n : std::min(n_least, n);
+  void add(int64_t column, const std::string& text, size_t n) {
+    n_least = by_column.empty() ? n : std::min(n_least, n);
     n_most = std::max(n_most, n);
-    by_budget[budget] = text;
+    by_column[column] = text;
   }
 };
 
@@ -28,22 +28,27 @@ std::string budget_title(int64_t budget) {
   return budget == 0 ? "no budget" : std::string("B ").append(std::to_string(budget));
 }
 
-Table table_of(const std::string& title, std::vector<std::string> word_columns, const char* n_title,
+std::string length_title(int64_t length) {
+  return length == 0 ? "score" : grouped(length) + " tokens";
+}
+
+Table table_of(const std::string& title, std::vector<std::string> word_columns,
+               std::string (*column_title)(int64_t), const char* n_title,
                const std::vector<Row>& rows) {
   Table table{title, word_columns.size(), std::move(word_columns), {}, false};
-  std::set<int64_t> budgets;
+  std::set<int64_t> columns;
   for (const Row& row : rows) {
-    for (const auto& [budget, text] : row.by_budget)
-      budgets.insert(budget);
+    for (const auto& [column, text] : row.by_column)
+      columns.insert(column);
   }
-  for (const int64_t budget : budgets)
-    table.columns.push_back(budget_title(budget));
+  for (const int64_t column : columns)
+    table.columns.push_back(column_title(column));
   table.columns.emplace_back(n_title);
   for (const Row& row : rows) {
     std::vector<std::string>& cells = table.rows.emplace_back(row.words);
-    for (const int64_t budget : budgets) {
-      const auto found = row.by_budget.find(budget);
-      cells.push_back(found == row.by_budget.end() ? "" : found->second);
+    for (const int64_t column : columns) {
+      const auto found = row.by_column.find(column);
+      cells.push_back(found == row.by_column.end() ? "" : found->second);
     }
     const std::string most = std::to_string(row.n_most);
     cells.push_back(row.n_least == row.n_most ? most : std::to_string(row.n_least) + " to " + most);
@@ -65,13 +70,35 @@ Table scores_of(const Section& section, const Estimates& estimates, size_t scope
   std::string title = scope_title(estimates.scopes[scope]);
   std::vector<Row> with_budget, without;
   for (auto& [series, row] : rows)
-    (row.by_budget.contains(0) ? without : with_budget).push_back(std::move(row));
-  if (with_budget.empty()) return table_of(title, {"variant"}, "n", without);
+    (row.by_column.contains(0) ? without : with_budget).push_back(std::move(row));
+  if (with_budget.empty()) return table_of(title, {"variant"}, budget_title, "n", without);
   for (const Row& row : without) {  // a column of their own would hold nothing else
-    title.append("; ").append(row.words.front()).append(": ").append(row.by_budget.at(0));
+    title.append("; ").append(row.words.front()).append(": ").append(row.by_column.at(0));
     title.append(", n ").append(std::to_string(row.n_most));
   }
-  return table_of(title, {"variant"}, "n", with_budget);
+  return table_of(title, {"variant"}, budget_title, "n", with_budget);
+}
+
+// Where nothing was evicted there is one score a scope: all of them in one table, a row a task and
+// series, a column a length.
+Table uncut_scores_of(const Section& section, const Estimates& estimates) {
+  std::vector<Row> rows;
+  std::map<std::pair<std::string, size_t>, size_t> places;  // of scope and series, in `rows`
+  for (size_t s = 0; s < estimates.scopes.size(); ++s) {
+    const Scope& scope = estimates.scopes[s];
+    for (size_t q = 0; q < estimates.quantities.size(); ++q) {
+      const Quantity& quantity = estimates.quantities[q];
+      const auto& estimate = estimates.at(s, q);
+      if (quantity.reference || !estimate) continue;
+      const size_t series = section.variants[quantity.variant].series;
+      const auto [place, is_new] = places.try_emplace({scope.name, series}, rows.size());
+      if (is_new) rows.push_back({{scope.name, section.series[series].name}, {}, 0, 0});
+      rows[place->second].add(scope.length.value_or(0), score_text(estimate), estimate->n);
+    }
+  }
+  Table table = table_of("without eviction", {"task", "variant"}, length_title, "n", rows);
+  table.is_summary = true;
+  return table;
 }
 
 Table differences_of(const Section& section, const Estimates& estimates, size_t scope) {
@@ -89,7 +116,8 @@ Table differences_of(const Section& section, const Estimates& estimates, size_t 
   std::vector<Row> list;
   for (auto& [key, row] : rows)
     list.push_back(std::move(row));
-  return table_of(scope_title(estimates.scopes[scope]), {"variant", "minus"}, "pairs", list);
+  return table_of(scope_title(estimates.scopes[scope]), {"variant", "minus"}, budget_title, "pairs",
+                  list);
 }
 
 template <typename MakeTable>
@@ -108,12 +136,20 @@ std::string scope_title(const Scope& scope) {
   return scope.name + (scope.length ? ", " + grouped(*scope.length) + " tokens" : "");
 }
 
+bool has_budgets(const Section& section) {
+  return std::ranges::any_of(section.variants, [](const Variant& v) { return v.budget != 0; });
+}
+
 Chapter score_chapter(const Section& section, const Estimates& estimates) {
   Chapter chapter{"Scores", {}, {}, {}, "budget"};
   const Measure& measure = *section.measure;
   chapter.notes = {(measure.is_score() ? "Score" : "The " + std::string(measure.name)) + " in " +
                    std::string(measure.unit) +
                    " [95 % interval], n samples. B: budget in entries."};
+  if (!has_budgets(section)) {
+    chapter.tables.push_back(uncut_scores_of(section, estimates));
+    return chapter;
+  }
   const auto make = [&](size_t scope) { return scores_of(section, estimates, scope); };
   add_tables(estimates, make, &chapter);
   return chapter;

@@ -6,8 +6,10 @@
 #include "report/heat_maps.h"
 #include "report/left_out.h"
 #include "report/markdown.h"
+#include "report/memory_table.h"
 #include "report/numbers.h"
 #include "report/paper.h"
+#include "report/score_tables.h"
 #include "report/sections.h"
 
 namespace restkv::report {
@@ -98,6 +100,29 @@ TEST(Markdown, Snapshot) {
 | rest-kv k21 | KV heads | 64 | 1.0 | 12.50 | 75.00 |
 | snapkv k21 | KV heads | 64 | 2.0 | 25.00 | 50.00 |
 )");
+}
+
+TEST(ScoreTables, WithoutBudgetsAllTasksStandInOne) {
+  LineSpec short_vt, fwe;
+  short_vt.length = 2048;
+  short_vt.score = 0.5;
+  fwe.task = "fwe";
+  fwe.score = 0.25;
+  const Results results = load({{LineSpec()}, {short_vt}, {fwe}});
+  const Section& section = results.sections[0];
+  const Estimates estimates = estimate_all(section);
+  const Chapter chapter = score_chapter(section, estimates);
+  ASSERT_EQ(chapter.tables.size(), 1U);
+  const Table& table = chapter.tables[0];
+  const std::vector<std::string> columns = {"task", "variant", "2,048 tokens", "4,096 tokens", "n"};
+  EXPECT_EQ(table.columns, columns);
+  const std::vector<std::vector<std::string>> rows = {
+      {"mean over tasks", "full", "", "62.50", "2"},
+      {"vt", "full", "50.00", "100.00", "1"},
+      {"fwe", "full", "", "25.00", "1"},
+  };
+  EXPECT_EQ(table.rows, rows);
+  EXPECT_TRUE(memory_chapter(section, estimates).tables.empty());
 }
 
 TEST(LeftOut, IsSaid) {
