@@ -24,10 +24,15 @@ STYLES = {"rest-kv": ("#c1272d", ""), "rest-kv+ada": ("#f08a24", ""), "snapkv": 
 WIDTH, HEIGHT, GAP, LEFT, TOP, BOTTOM = 172, 168, 14, 74, 46, 84
 
 
-def points_of(section, name, series):
-    return sorted((e["budget"], e["value"], e["low"], e["high"]) for e in section["scores"]
-                  if e.get("average", e.get("task")) == name and e["length"] == LENGTH
-                  and e["variant"] == series and e["budget"])
+def named(section, name):
+    """The scores of a task, or of an average."""
+    return [e for e in section["scores"]
+            if e.get("average", e.get("task")) == name and e["length"] == LENGTH]
+
+
+def points_of(scores, series):
+    return sorted((e["budget"], e["value"], e["low"], e["high"]) for e in scores
+                  if e["variant"] == series and e["budget"])
 
 
 def text(x, y, words, anchor="middle", size=11, extra=""):
@@ -72,9 +77,43 @@ class Panel:
         return parts
 
 
+def panel_parts(panel, scores, kernel):
+    full = next((e["value"] for e in scores if e["variant"] == "full"), None)
+    parts = panel.frame(full)
+    for i, (policy, (colour, dash)) in enumerate(STYLES.items()):
+        points = points_of(scores, f"{policy} k{kernel}") or points_of(scores, policy)
+        if points:
+            parts += panel.line(points, colour, dash, 1.3 * (i - len(STYLES) / 2))
+    return parts
+
+
+def row_title(panel, kernel):
+    y = panel.y + HEIGHT / 2
+    turned = f'transform="rotate(-90 16 {y})"'
+    return [text(16, y, f"kernel {kernel}", size=13, extra=turned)] + [
+        text(panel.x - 6, panel.at(panel.budgets[0], score)[1] + 4, str(score), "end")
+        for score in (0, 50, 100)]
+
+
+def budget_titles(panel):
+    return [text(panel.at(budget, 0)[0], panel.y + HEIGHT + 16, str(budget))
+            for budget in panel.budgets]
+
+
+def legend(width, height):
+    entries = [(policy, f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"')
+               for policy, (colour, dash) in STYLES.items()]
+    entries.append(("full cache", 'stroke="#999" stroke-width="2"'))
+    parts = []
+    for i, (name, stroke) in enumerate(entries):
+        x = LEFT + i * (width - LEFT) / len(entries)
+        parts.append(f'<path d="M{x:.0f} {height - 20}h28" {stroke}/>')
+        parts.append(text(x + 34, height - 16, name, "start", 12))
+    return parts
+
+
 def draw(section):
-    names = [t for t in TASKS if any(e.get("average", e.get("task")) == t
-                                     and e["length"] == LENGTH for e in section["scores"])]
+    names = [name for name in TASKS if named(section, name)]
     budgets = sorted({e["budget"] for e in section["scores"]
                       if e["budget"] and e["variant"] == "lacache"})
     width = LEFT + len(names) * (WIDTH + GAP)
@@ -85,35 +124,15 @@ def draw(section):
     for column, name in enumerate(names):
         x = LEFT + column * (WIDTH + GAP)
         parts.append(text(x + WIDTH / 2, TOP - 14, name, size=13))
-        full = [e["value"] for e in section["scores"] if e["variant"] == "full"
-                and e.get("average", e.get("task")) == name and e["length"] == LENGTH]
         for row, kernel in enumerate((21, 5)):
             panel = Panel(x, TOP + row * (HEIGHT + GAP), budgets)
-            parts += panel.frame(full[0] if full else None)
-            for i, (policy, (colour, dash)) in enumerate(STYLES.items()):
-                points = (points_of(section, name, f"{policy} k{kernel}")
-                          or points_of(section, name, policy))
-                if points:
-                    parts += panel.line(points, colour, dash, 1.3 * (i - len(STYLES) / 2))
+            parts += panel_parts(panel, named(section, name), kernel)
             if column == 0:
-                y = panel.y + HEIGHT / 2
-                parts.append(text(16, y, f"kernel {kernel}", size=13,
-                                  extra=f'transform="rotate(-90 16 {y})"'))
-                for score in (0, 50, 100):
-                    parts.append(text(x - 6, panel.at(budgets[0], score)[1] + 4, str(score), "end"))
-            if row == 1:
-                for budget in budgets:
-                    parts.append(text(panel.at(budget, 0)[0], panel.y + HEIGHT + 16, str(budget)))
-    parts.append(text(LEFT + len(names) * (WIDTH + GAP) / 2, height - 44,
+                parts += row_title(panel, kernel)
+        parts += budget_titles(panel)
+    parts.append(text((LEFT + width) / 2, height - 44,
                       f"entries per KV head; score in percent, {LENGTH:,} tokens", size=12))
-    for i, (policy, (colour, dash)) in enumerate(STYLES.items()):
-        x = LEFT + i * (width - LEFT) / (len(STYLES) + 1)
-        parts.append(f'<path d="M{x:.0f} {height - 20}h28" stroke="{colour}" stroke-width="2.5" '
-                     f'stroke-dasharray="{dash}"/>')
-        parts.append(text(x + 34, height - 16, policy, "start", 12))
-    x = LEFT + len(STYLES) * (width - LEFT) / (len(STYLES) + 1)
-    parts.append(f'<path d="M{x:.0f} {height - 20}h28" stroke="#999" stroke-width="2"/>')
-    parts.append(text(x + 34, height - 16, "full cache", "start", 12))
+    parts += legend(width, height)
     return "\n".join(parts) + "\n</svg>\n"
 
 
