@@ -1,6 +1,7 @@
 #include "eval/result_line.h"
 
 #include "cache/storage.h"
+#include "core/json_depth.h"
 
 namespace restkv {
 namespace {
@@ -92,6 +93,7 @@ std::string result_line(const LineInput& input) {
 }
 
 Result<StoredLine> parse_result_line(std::string_view text) {
+  RESTKV_RETURN_IF_ERROR(check_json_depth(text));
   StoredLine line;
   line.record = ordered_json::parse(text, nullptr, false);
   if (!line.record.is_object()) return Status::model("the line is no JSON object");

@@ -1,5 +1,6 @@
 #include "scores/record.h"
 
+#include "core/json_depth.h"
 #include "scores/text.h"
 
 namespace restkv {
@@ -36,6 +37,7 @@ Result<std::vector<std::string>> texts_of(const json& value, Names names) {
 }  // namespace
 
 Result<json> parse_record(std::string_view line) {
+  RESTKV_RETURN_IF_ERROR(check_json_depth(line));
   json record = json::parse(line, nullptr, false);  // takes no bytes that are not UTF-8
   if (record.is_discarded()) record = json::parse(encode_utf8(decode_utf8(line)), nullptr, false);
   if (record.is_discarded()) return Status::model("the line is not JSON");

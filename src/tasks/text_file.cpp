@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/json_depth.h"
 #include "scores/text.h"
 
 namespace restkv {
@@ -23,6 +24,8 @@ Result<std::string> read_text_file(const std::string& path) {
 
 Result<nlohmann::json> read_json_file(const std::string& path) {
   RESTKV_ASSIGN_OR_RETURN(const std::string content, read_text_file(path));
+  const Status depth = check_json_depth(content);
+  if (!depth.ok()) return Status::model(path + ": " + depth.message());
   nlohmann::json document =
       nlohmann::json::parse(encode_utf8(decode_utf8(content)), nullptr, false);
   if (document.is_discarded()) return Status::model(path + " is not JSON");
