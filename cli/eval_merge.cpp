@@ -24,6 +24,11 @@ Status run(const MergeFlags& flags) {
     return Status::usage(flags.out + " exists already: merge writes a new file");
   RESTKV_ASSIGN_OR_RETURN(const MergedResults merged, merge_results(flags.files));
   RESTKV_RETURN_IF_ERROR(write_file(flags.out, merged.content));
+  if (merged.n_missing > 0)
+    warn(std::to_string(merged.n_missing) +
+         " samples are missing: is a shard not here or not done?");
+  if (merged.n_incomplete > 0)
+    warn(std::to_string(merged.n_incomplete) + " samples lack variants: their run was stopped");
   std::cout << merged.n_line << " lines in " << flags.out;
   if (merged.n_repeated > 0) std::cout << ", " << merged.n_repeated << " were there twice";
   std::cout << std::endl;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "eval/result_file.h"
@@ -43,10 +45,14 @@ class Merger {
                          " ends within a line: its run was killed, the same command goes on");
   }
 
-  MergedResults result() && {
+  Result<MergedResults> result() && {
+    if (lines_.empty()) return Status::model(paths_[0] + " and what follows hold no result lines");
     std::ranges::stable_sort(lines_, {}, &Merged::order);
-    MergedResults merged{
-        .content = {}, .n_line = static_cast<int64_t>(lines_.size()), .n_repeated = n_repeated_};
+    MergedResults merged{.content = {},
+                         .n_line = static_cast<int64_t>(lines_.size()),
+                         .n_repeated = n_repeated_,
+                         .n_missing = count_missing(),
+                         .n_incomplete = count_incomplete()};
     for (const Merged& line : lines_)
       merged.content += line.text + "\n";
     return merged;
@@ -60,6 +66,7 @@ class Merger {
     if (!difference.empty())
       return Status::usage("written with another configuration than " + paths_[0] + ": " +
                            difference);
+    ++blocks_[{line.place.key(), line.n_batch}];
     const std::string key = line.place.key() + line.variant;
     const auto [known, is_new] = index_.try_emplace(key, lines_.size());
     if (!is_new) return compare(lines_[known->second], line, text);
@@ -84,10 +91,30 @@ class Merger {
                          line.place.sample + "\" under \"" + line.variant + "\": " + difference);
   }
 
+  // Numbers of samples between 0 and a cell's largest that no line has.
+  int64_t count_missing() const {
+    std::map<size_t, std::set<int64_t>> numbers;  // by cell
+    for (const Merged& line : lines_)
+      numbers[std::get<0>(line.order)].insert(std::get<1>(line.order));
+    int64_t n = 0;
+    for (const auto& [cell, there] : numbers)
+      n += *there.rbegin() + 1 - std::ssize(there);
+    return n;
+  }
+
+  // Lines are written in blocks of as many as "batch" says.
+  int64_t count_incomplete() const {
+    int64_t n = 0;
+    for (const auto& [block, n_line] : blocks_)
+      n += n_line % std::max<int64_t>(block.second, 1) != 0;
+    return n;
+  }
+
   std::span<const std::string> paths_;
   ordered_json config_;
   std::vector<Merged> lines_;
   std::map<std::string, size_t> index_;
+  std::map<std::pair<std::string, int64_t>, int64_t> blocks_;  // lines by sample and batch
   Ranks cells_, variants_;
   int64_t n_repeated_ = 0;
 };

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "scores/record.h"
+
 namespace restkv {
 namespace {
 
@@ -52,9 +54,10 @@ Result<size_t> for_each_line(std::string_view content, const std::string& path,
   size_t begin = 0, number = 0;
   for (size_t end; (end = content.find('\n', begin)) != std::string_view::npos; begin = end + 1) {
     const std::string_view text = content.substr(begin, end - begin);
+    ++number;
+    if (is_blank_line(text)) continue;
     const auto line = parse_result_line(text);
     const Status status = line.ok() ? take(*line, text) : line.status();
-    ++number;
     if (status.ok()) continue;
     return Status(status.kind(), path + ":" + std::to_string(number) + ": " + status.message());
   }
@@ -81,6 +84,22 @@ size_t count_incomplete(const std::vector<Written>& lines) {
   return static_cast<int64_t>(n) < last.n_batch ? n : 0;
 }
 
+Status check_config(const StoredLine& line, const ordered_json& config) {
+  const std::string difference = first_difference(config, line.record["config"]);
+  if (difference.empty()) return {};
+  return Status::usage("written with another configuration: " + difference);
+}
+
+// What stands behind the last newline will be cut off. A whole object there is none that a killed
+// run left behind, unless it is a line of this configuration that lacks its newline alone.
+Status check_end(std::string_view end, const std::string& path, const ordered_json& config) {
+  if (!ordered_json::accept(end)) return {};
+  const auto line = parse_result_line(end);
+  const Status status = line.ok() ? check_config(*line, config) : line.status();
+  if (status.ok()) return status;
+  return Status(status.kind(), path + ", its last line: " + status.message());
+}
+
 // A beginning that a killed run may have left behind.
 bool begins_like_ours(std::string_view content) {
   constexpr std::string_view kBegin = "{\"benchmark\":\"";
@@ -91,6 +110,7 @@ bool begins_like_ours(std::string_view content) {
 
 Result<std::unique_ptr<ResultFile>> ResultFile::open(const std::string& path,
                                                      const ordered_json& config) {
+  RESTKV_RETURN_IF_ERROR(check_path(path));
   std::unique_ptr<ResultFile> file(new ResultFile(path));
   struct stat info {};
   const bool is_new = stat(path.c_str(), &info) != 0;
@@ -100,6 +120,12 @@ Result<std::unique_ptr<ResultFile>> ResultFile::open(const std::string& path,
   if (is_new) RESTKV_RETURN_IF_ERROR(sync_folder(path));
   RESTKV_RETURN_IF_ERROR(file->recover(config));
   return file;
+}
+
+Status ResultFile::check_path(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) return {};
+  return Status::runtime("cannot write " + path + ": results need a regular file");
 }
 
 ResultFile::~ResultFile() {
@@ -121,9 +147,7 @@ Status ResultFile::recover(const ordered_json& config) {
   RESTKV_ASSIGN_OR_RETURN(const std::string content, read_all(fd_, path_));
   std::vector<Written> lines;
   const auto take = [&](const StoredLine& line, std::string_view text) -> Status {
-    const std::string difference = first_difference(config, line.record["config"]);
-    if (!difference.empty())
-      return Status::usage("written with another configuration: " + difference);
+    RESTKV_RETURN_IF_ERROR(check_config(line, config));
     const auto begin = static_cast<size_t>(text.data() - content.data());
     lines.push_back({begin, line.place.key(), line.variant, line.n_batch});
     return {};
@@ -131,6 +155,7 @@ Status ResultFile::recover(const ordered_json& config) {
   RESTKV_ASSIGN_OR_RETURN(size_t end, for_each_line(content, path_, take));
   if (lines.empty() && !begins_like_ours(content))
     return Status::model(path_ + " is no file of results");
+  RESTKV_RETURN_IF_ERROR(check_end(std::string_view(content).substr(end), path_, config));
   const size_t n_incomplete = count_incomplete(lines);
   if (n_incomplete > 0) end = lines[lines.size() - n_incomplete].begin;
   lines.resize(lines.size() - n_incomplete);

@@ -23,11 +23,13 @@ class ResultFile {
  public:
   // Opens or creates it, for this process alone. A line without its end is cut off, and so are the
   // last sample's lines if fewer are there than were written together. Nothing is changed in a file
-  // that is refused.
+  // that is refused. Blank lines count for nothing.
   // Errors: runtime (the system; another process has it), usage (lines of another configuration),
-  // model (a line that is no result line, by file and line).
+  // model (a line that is no result line, by file and line; an end that no run left behind).
   static Result<std::unique_ptr<ResultFile>> open(const std::string& path,
                                                   const nlohmann::ordered_json& config);
+  // Whether a path can name one: a regular file, or none yet. Error: runtime.
+  static Status check_path(const std::string& path);
   ~ResultFile();
   ResultFile(const ResultFile&) = delete;
   ResultFile& operator=(const ResultFile&) = delete;

@@ -36,6 +36,25 @@ TEST(Merge, ShardsGiveTheWholeRunsFile) {
   EXPECT_EQ(merged->content, whole);
   EXPECT_EQ(merged->n_line, 24);
   EXPECT_EQ(merged->n_repeated, 0);
+  EXPECT_EQ(merged->n_missing, 0);
+  EXPECT_EQ(merged->n_incomplete, 0);
+}
+
+TEST(Merge, CountsWhatAPartLacks) {
+  const TempFile a("a"), b("b");
+  a.write(made_block(0, kTwo) + made_block(4, kTwo));
+  b.write(made_block(2, kTwo) + made_line({.number = 3, .n_batch = 2}));
+  const auto merged = merge_results(std::vector{a.path(), b.path()});
+  ASSERT_TRUE(merged.ok()) << merged.status().message();
+  EXPECT_EQ(merged->n_missing, 1);
+  EXPECT_EQ(merged->n_incomplete, 1);
+}
+
+TEST(Merge, RefusesFilesWithoutLines) {
+  const TempFile a("a"), b("b");
+  a.write("");
+  b.write("\n");
+  expect_refused(a, b, ErrorKind::model, "no result lines");
 }
 
 // Tasks and variants come in the order in which they appear first, samples by their number.

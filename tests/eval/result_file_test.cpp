@@ -87,13 +87,42 @@ TEST(ResultFile, RefusesAnotherConfigurationAndChangesNothing) {
 
 TEST(ResultFile, RefusesWhatIsNoResultFile) {
   const TempFile file("foreign");
-  for (const char* content : {"a letter to my aunt", "{\"id\": 3}\n", "[1]\n"}) {
+  for (const char* content : {"a letter to my aunt", "{\"id\": 3}\n", "[1]\n",
+                              "{\"benchmark\":\"of another program\"}"}) {
     file.write(content);
     const auto opened = ResultFile::open(file.path(), made_config());
     ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.status().kind(), ErrorKind::model);
     EXPECT_EQ(file.content(), content);
   }
+}
+
+// A whole line is no half-written one, though its newline is missing.
+TEST(ResultFile, RefusesALastLineOfAnotherConfiguration) {
+  const TempFile file("other_end");
+  std::string line = made_line({}, made_config(7));
+  line.pop_back();
+  for (const std::string& before : {std::string(), made_line({})}) {
+    file.write(before + line);
+    const auto opened = ResultFile::open(file.path(), made_config());
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.status().kind(), ErrorKind::usage);
+    EXPECT_EQ(file.content(), before + line);
+  }
+}
+
+TEST(ResultFile, PassesOverBlankLines) {
+  const TempFile file("blank");
+  file.write(made_line({}) + "\n \r\n" + made_line({.number = 1}));
+  const auto opened = open(file);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->n_line(), 2);
+}
+
+TEST(ResultFile, IsARegularFile) {
+  const auto opened = ResultFile::open("/dev/null", made_config());
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().message(), "cannot write /dev/null: results need a regular file");
 }
 
 TEST(ResultFile, NamesTheLineThatIsNone) {
