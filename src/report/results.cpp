@@ -153,11 +153,15 @@ ResultLoader::~ResultLoader() = default;
 Status ResultLoader::take(const nlohmann::json& line) {
   const auto benchmark = line.find("benchmark");
   const bool named = benchmark != line.end() && benchmark->is_string();
-  bool is_new = false;
+  std::vector<std::pair<const Measure*, Record>> records;  // a line is taken whole, or not at all
   for (const Measure& measure : measures_of(named ? benchmark->get<std::string>() : "")) {
     if (!has_measure(line, measure)) continue;
-    RESTKV_ASSIGN_OR_RETURN(const Record record, read_record(line, measure));
-    RESTKV_ASSIGN_OR_RETURN(is_new, drafts_->take(record, measure));
+    RESTKV_ASSIGN_OR_RETURN(Record record, read_record(line, measure));
+    records.emplace_back(&measure, std::move(record));
+  }
+  bool is_new = false;
+  for (const auto& [measure, record] : records) {
+    RESTKV_ASSIGN_OR_RETURN(is_new, drafts_->take(record, *measure));
   }
   ++drafts_->n_line;
   drafts_->n_repeated += !is_new;

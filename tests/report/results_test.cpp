@@ -80,6 +80,16 @@ TEST(Results, OtherMeasuresStandApart) {
   EXPECT_NE(ResultLoader().take(line).message().find("field kl is \"much\""), std::string::npos);
 }
 
+TEST(Results, ALineIsTakenWholeOrNotAtAll) {
+  ResultLoader loader;
+  LineSpec spec;
+  spec.benchmark = "fidelity";
+  nlohmann::json line = line_of(spec);
+  line["scores"] = {{"kl", "much"}};
+  EXPECT_FALSE(loader.take(line).ok());
+  EXPECT_TRUE(loader.finish().sections.empty());
+}
+
 TEST(Results, ContradictingLinesAreRefused) {
   ResultLoader loader;
   LineSpec spec;
