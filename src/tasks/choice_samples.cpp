@@ -69,6 +69,10 @@ Result<Question> plain_question(const json& record) {
   auto labels = letters(texts.size());
   if (arc) {
     RESTKV_ASSIGN_OR_RETURN(labels, texts_of((*choices)["label"], "label"));
+    if (labels.size() != texts.size()) {
+      return Status::model("the question has " + std::to_string(texts.size()) + " choices and " +
+                           std::to_string(labels.size()) + " labels");
+    }
   }
   RESTKV_RETURN_IF_ERROR(check_several(texts.size()));
   RESTKV_ASSIGN_OR_RETURN(const json* const answer, get_field(record, {"answer", "answerKey"}));
@@ -84,10 +88,10 @@ Result<Question> question_with_letters(const json& record) {
   RESTKV_ASSIGN_OR_RETURN(const std::string text, get_text(record, {"input"}));
   RESTKV_ASSIGN_OR_RETURN(const std::string target, get_text(record, {"target"}));
   std::vector<std::string> names;
-  for (size_t at = 0; at != std::string::npos; at = text.find('\n', at)) {
-    if (at > 0) ++at;
-    if (at + 2 < text.size() && text[at] == '(' && text[at + 2] == ')')
-      names.push_back(text.substr(at, 3));
+  for (size_t begin = 0, end; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find('\n', begin), text.size());
+    if (begin + 2 < end && text[begin] == '(' && text[begin + 2] == ')')
+      names.push_back(text.substr(begin, 3));
   }
   RESTKV_RETURN_IF_ERROR(check_several(names.size()));
   Question question{.text = "Question: " + text + "\nAnswer:", .options = {}};

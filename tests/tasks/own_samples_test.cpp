@@ -26,11 +26,12 @@ TEST_F(OwnSamplesTest, ThreeFormsOfQuestions) {
       R"({"question": "Q?", "choices": ["x", "y"], "answer": "B", "context": "C."})" "\n"
       R"({"question": "Q?", "choices": ["x", "y"], "answer": "x"})" "\n"
       R"({"question": "Q?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"})" "\n"
-      R"x({"input": "Q?\nOptions:\n(A) x\n(B) y\n(C) z", "target": "(C)"})x" "\n")});
+      R"x({"input": "Q?\nOptions:\n(A) x\n(B) y\n(C) z", "target": "(C)"})x" "\n"
+      R"x({"input": "\n(A) x\n\n(B) y", "target": "(B)"})x" "\n")});
   ASSERT_TRUE(source.ok()) << source.status().message();
-  ASSERT_EQ((*source)->size(), 5);
-  const std::vector<int> labels = {1, 1, 0, 1, 2};
-  for (int i = 0; i < 5; ++i)
+  ASSERT_EQ((*source)->size(), 6);
+  const std::vector<int> labels = {1, 1, 0, 1, 2, 1};
+  for (int i = 0; i < 6; ++i)
     EXPECT_EQ((*source)->sample(i)->fields["label"], labels[i]) << i;
   const Sample first = *(*source)->sample(0);
   EXPECT_EQ(first.prompt, "Question: Q?\nAnswer:");
@@ -48,6 +49,8 @@ TEST_F(OwnSamplesTest, BadQuestionsAreNamed) {
            {R"({"question": "Q", "choices": ["x", "y"], "answer": "w"})", "none of the choices"},
            {R"({"question": "Q", "choices": ["x", 3], "answer": 0})", "list of strings"},
            {R"x({"input": "Q", "target": "(A)"})x", "at least 2"},
+           {R"({"question": "Q", "choices": {"text": ["x", "y"], "label": ["A", "B", "C"]}, "answerKey": "C"})",
+            "2 choices and 3 labels"},
            {"nonsense", "JSON"}}) {
     const auto source = choice_samples({.path = file(line + "\n")});
     ASSERT_FALSE(source.ok()) << line;
