@@ -34,6 +34,17 @@ Result<PromptTemplate> read_template(const json& task) {
   return result;
 }
 
+bool has_template(PromptSet set, std::string_view name) {
+  return std::ranges::any_of(built_in_templates(set),
+                             [&](const BuiltInTemplate& task) { return task.name == name; });
+}
+
+Status wrong_member(const std::string& path, const std::string& name, const json& member,
+                    const char* allowed) {
+  return Status::model(path + ": " + name + " holds a value of type " + member.type_name() +
+                       ", it must be " + allowed);
+}
+
 // The needle test has one template, whose file holds it without a name.
 constexpr const char* kNiahTask = "niah";
 constexpr const char* kOwnTask = "json_words";
@@ -67,9 +78,14 @@ Result<Prompts> Prompts::load(PromptSet set, const std::string& path) {
   const json& texts = set == PromptSet::niah ? document["texts"] : document;
   for (const auto& [name, member] : texts.items()) {
     if (member.is_string()) prompts.texts_[name] = member.get<std::string>();
+    if (!member.is_string() && prompts.texts_.contains(name))
+      return wrong_member(path, name, member, "a string");
   }
   for (const auto& [name, member] : document.items()) {
-    if (!member.is_object() || name == "texts") continue;
+    if (name == "texts") continue;
+    if (!member.is_object() && has_template(set, name))
+      return wrong_member(path, name, member, "an object with a template");
+    if (!member.is_object()) continue;
     const Result<PromptTemplate> task = read_template(member);
     if (!task.ok()) return Status::model(path + ": " + name + ": " + task.status().message());
     prompts.templates_[name] = *task;

@@ -64,6 +64,9 @@ TEST(Prompts, FilesThatAreNone) {
   expect_error(status(R"({"trec": {"template": "x"}})"), ErrorKind::model,
                "trec: the template has no place {context}");
   expect_error(status(R"({"trec": {"template": 1}})"), ErrorKind::model, "type number");
+  expect_error(status(R"({"trec": "x"})"), ErrorKind::model, "trec holds a value of type string");
+  expect_error(Prompts::load(PromptSet::niah, folder.write("n.json", R"({"needle": 5})")).status(),
+               ErrorKind::model, "needle holds a value of type number");
   expect_error(Prompts::load(PromptSet::ruler, "/nowhere").status(), ErrorKind::model, "/nowhere");
 }
 
