@@ -23,6 +23,7 @@ struct CaseFlags {
 
 struct TaskFlags {
   ScoreTaskOptions options;
+  const std::string* cases = nullptr;  // the flag in front of the benchmark's name
   bool json = false;
 };
 
@@ -48,6 +49,8 @@ void print_folder(const ordered_json& document) {
 }
 
 Status run_task(const TaskFlags& flags) {
+  if (!flags.cases->empty())
+    return Status::usage("--cases is \"" + *flags.cases + "\", it goes without a benchmark");
   const ScoreTaskOptions& options = flags.options;
   std::error_code ignored;
   const bool folder = options.benchmark != Benchmark::niah &&
@@ -75,8 +78,10 @@ void add_file_flags(CLI::App& app, JsonLinesOptions& file, bool& json) {
   app.add_flag("--json", json, "one JSON document on stdout");
 }
 
-void register_task(CLI::App& score, Benchmark benchmark, int* exit_code) {
+void register_task(CLI::App& score, const std::shared_ptr<const CaseFlags>& cases,
+                   Benchmark benchmark, int* exit_code) {
   auto flags = std::make_shared<TaskFlags>();
+  flags->cases = &cases->file.path;
   ScoreTaskOptions& options = flags->options;
   options.benchmark = benchmark;
   if (benchmark == Benchmark::niah) options.task = "niah";
@@ -94,7 +99,7 @@ void register_task(CLI::App& score, Benchmark benchmark, int* exit_code) {
   }
   add_file_flags(*command, options.file, flags->json);
   finish_options(*command);
-  command->callback([flags, exit_code] {
+  command->callback([flags, cases, exit_code] {
     const Status status = run_task(*flags);
     *exit_code = status.ok() ? 0 : report(status);
   });
@@ -111,7 +116,7 @@ void register_score(CLI::App& app, int* exit_code) {
   finish_options(*score);
   for (const Benchmark benchmark :
        {Benchmark::longbench, Benchmark::ruler, Benchmark::niah, Benchmark::infinitebench})
-    register_task(*score, benchmark, exit_code);
+    register_task(*score, flags, benchmark, exit_code);
   score->callback([score, flags, exit_code] {
     if (!score->get_subcommands().empty()) return;  // which has run already, or will
     if (flags->file.path.empty()) {

@@ -61,7 +61,7 @@ Result<std::vector<LongBenchSample>> longbench_samples(const json& record) {
   std::vector<LongBenchSample> samples;
   for (size_t i = 0; i < predictions.size(); ++i) {
     if (!(*lengths)[i].is_number()) return Status::model("field lengths must hold numbers");
-    samples.push_back({predictions[i], references[i], (*lengths)[i].get<int64_t>()});
+    samples.push_back({predictions[i], references[i], length_in_words((*lengths)[i])});
   }
   return samples;
 }

@@ -22,11 +22,43 @@ ordered_json begin_document(const ScoreTaskOptions& options, size_t n_sample, si
           {"skipped", n_skipped}};
 }
 
+// Lines that `restkv eval` wrote name their task and variant, and a score is of one of each. Those
+// of other programs pass.
+class OneVariant {
+ public:
+  explicit OneVariant(const ScoreTaskOptions& options) : options_(options) {}
+
+  Status check(const json& record) {
+    if (!has_text(record, "benchmark") || !has_text(record, "task") || !has_text(record, "variant"))
+      return {};
+    if (record["benchmark"] != benchmark_name(options_.benchmark))
+      return Status::model("the line is of " + record["benchmark"].dump());
+    if (record["task"] != options_.task)
+      return Status::model("the line is of the task " + record["task"].dump());
+    if (variant_.is_null()) variant_ = record["variant"];
+    if (record["variant"] == variant_) return {};
+    return Status::model("the line is of the variant " + record["variant"].dump() +
+                         ", one before it of " + variant_.dump() +
+                         ": one variant is scored at a time (all together: restkv report)");
+  }
+
+ private:
+  static bool has_text(const json& record, const char* name) {
+    const auto found = record.find(name);
+    return found != record.end() && found->is_string();
+  }
+
+  const ScoreTaskOptions& options_;
+  json variant_;
+};
+
 Result<size_t> read_lines(const ScoreTaskOptions& options,
                           const std::function<Status(const json& record)>& take) {
   size_t n_taken = 0;
+  OneVariant one(options);
   RESTKV_ASSIGN_OR_RETURN(const size_t n_skipped,
                           for_each_json_line(options.file, [&](const json& record) -> Status {
+                            RESTKV_RETURN_IF_ERROR(one.check(record));
                             RESTKV_RETURN_IF_ERROR(take(record));
                             ++n_taken;
                             return {};
@@ -54,7 +86,7 @@ Status take_longbench(const LongBenchTask& task, const json& record, LongBenchLi
   if (!classes.empty()) lines->all_classes = std::move(classes);
   const json* const length = find_field(record, {"words", "length"});
   lines->have_lengths &= length != nullptr && length->is_number();
-  if (lines->have_lengths) sample.length = length->get<int64_t>();
+  if (lines->have_lengths) sample.length = length_in_words(*length);
   lines->samples.push_back(std::move(sample));
   return {};
 }
@@ -212,6 +244,11 @@ void put_score(const std::string& name, const Score& score, ordered_json* docume
   constexpr std::string_view kScore = "score";
   (*document)[name] = nullptr;
   (*document)["error" + name.substr(kScore.size())] = score.error;
+}
+
+int64_t length_in_words(const json& number) {
+  constexpr double kMost = 1e15;
+  return static_cast<int64_t>(std::clamp(number.get<double>(), -kMost, kMost));
 }
 
 ordered_json describe_buckets(const LongBenchScore& score) {

@@ -36,6 +36,8 @@ struct ScoreTaskOptions {
 // Writes `score` under `name` ("score", "score_official" ...), or null and the exception's name
 // under the same name with "error" for "score".
 void put_score(const std::string& name, const Score& score, nlohmann::ordered_json* document);
+// The `length` of a LongBench record, which is any JSON number.
+int64_t length_in_words(const nlohmann::json& number);
 // {"0-4k": ..}, null for a bucket without samples.
 nlohmann::ordered_json describe_buckets(const LongBenchScore& score);
 

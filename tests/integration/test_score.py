@@ -189,6 +189,20 @@ class TaskTest(ScoreTest):
             self.assertEqual((document["samples"], document["skipped"], document["score"]),
                              (2, 1, 100))
 
+    def test_one_task_and_variant_at_a_time(self):
+        def made(variant, task="vt"):
+            return {"benchmark": "ruler", "task": task, "variant": variant, "pred": "7",
+                    "outputs": ["7"]}
+        good = made("full")
+        self.assertEqual(self.json("ruler", "--task", "vt", self.write(good, good))["samples"], 2)
+        for bad, word in ((made("h2o B64"), "h2o B64"), (made("full", "cwe"), "cwe")):
+            self.expect(REJECTED, ["lines.jsonl:2: ", word], "ruler", "--task", "vt",
+                        self.write(good, bad))
+
+    def test_cases_go_without_a_benchmark(self):
+        path = self.write({"pred": "7", "outputs": ["7"]})
+        self.expect(USAGE, ["--cases"], "--cases", path, "ruler", "--task", "vt", path)
+
     def test_nothing_to_score(self):
         path = self.write()
         for benchmark, task in (("longbench", "qasper"), ("ruler", "vt"),
