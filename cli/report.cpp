@@ -1,5 +1,7 @@
 #include "cli/report.h"
 
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -22,6 +24,21 @@ struct ReportFlags {
   report::ReportOptions options;
 };
 
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return a == b || std::filesystem::equivalent(a, b, ignored);
+}
+
+// What a report can replace: no results, as where the name of the page was forgotten.
+Status check_output(const char* flag, const std::string& path) {
+  if (path.empty()) return {};
+  std::error_code ignored;
+  const bool is_file = std::filesystem::is_regular_file(path, ignored);
+  if (is_file && std::ifstream(path).peek() == '{')
+    return Status::usage(std::string(flag) + " is " + path + ", which holds JSON already");
+  return check_writable(path);
+}
+
 Status check(const ReportFlags& flags) {
   constexpr size_t kMaxResample = 1000000;
   const size_t n_resample = flags.options.resampling.n_resample;
@@ -29,10 +46,10 @@ Status check(const ReportFlags& flags) {
     return Status::usage("--resamples is " + std::to_string(n_resample) +
                          ", it must be from 1 to " + std::to_string(kMaxResample));
   }
-  for (const std::string& path : {flags.html, flags.markdown}) {
-    if (!path.empty()) RESTKV_RETURN_IF_ERROR(check_writable(path));
-  }
-  return {};
+  if (!flags.html.empty() && same_file(flags.html, flags.markdown))
+    return Status::usage("--html and --markdown are both " + flags.html);
+  RESTKV_RETURN_IF_ERROR(check_output("--html", flags.html));
+  return check_output("--markdown", flags.markdown);
 }
 
 // --against names policies that there are results of.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -34,8 +35,38 @@ std::string one_line(std::string_view message) {
   return text;
 }
 
+// Where a file is written first, beside what a link points to.
 std::string draft_of(const std::string& path) {
   return path + "." + std::to_string(getpid()) + ".tmp";
+}
+
+std::string behind_links(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target.string();
+}
+
+// A device or a pipe: nothing can take its place, what is written goes into it.
+bool is_special(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+bool write_all(FILE* file, std::string_view content) {
+  return std::fwrite(content.data(), 1, content.size(), file) == content.size() &&
+         std::fflush(file) == 0;
+}
+
+Status cannot_write(const std::string& path) {
+  return Status::runtime("cannot write " + path + ": " + std::strerror(errno));
+}
+
+Status write_special(const std::string& path, std::string_view content) {
+  FILE* const file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return cannot_write(path);
+  const Status status = write_all(file, content) ? Status() : cannot_write(path);
+  std::fclose(file);
+  return status;
 }
 
 }  // namespace
@@ -138,7 +169,8 @@ Result<std::string> read_text(const std::string& path) {
 }
 
 Status check_writable(const std::string& path) {
-  const std::string draft = draft_of(path);
+  if (is_special(path)) return access(path.c_str(), W_OK) == 0 ? Status() : cannot_write(path);
+  const std::string draft = draft_of(behind_links(path));
   struct stat info {};
   const bool folder = stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
   FILE* const file = folder ? nullptr : std::fopen(draft.c_str(), "wb");
@@ -152,23 +184,23 @@ Status check_writable(const std::string& path) {
 }
 
 Status write_file(const std::string& path, std::string_view content) {
-  const std::string draft = draft_of(path);
+  if (is_special(path)) return write_special(path, content);
+  const std::string target = behind_links(path), draft = draft_of(target);
   const auto failed = [&] {
-    const std::string why = std::strerror(errno);
+    const Status status = cannot_write(path);
     unlink(draft.c_str());
-    return Status::runtime("cannot write " + path + ": " + why);
+    return status;
   };
   FILE* const file = std::fopen(draft.c_str(), "wb");
   if (file == nullptr) return failed();
-  const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size() &&
-                       std::fflush(file) == 0 && fsync(fileno(file)) == 0;
+  const bool written = write_all(file, content) && fsync(fileno(file)) == 0;
   if (!written) {
     const int error = errno;
     std::fclose(file);
     errno = error;
     return failed();
   }
-  if (std::fclose(file) != 0 || std::rename(draft.c_str(), path.c_str()) != 0) return failed();
+  if (std::fclose(file) != 0 || std::rename(draft.c_str(), target.c_str()) != 0) return failed();
   return {};
 }
 

@@ -55,7 +55,7 @@ Result<std::string> read_bytes(const std::string& path);
 Result<std::string> read_text(const std::string& path);
 
 // The whole file, through a temporary one beside it: what was there stays until all is on disk.
-// Error: runtime.
+// Links are followed; a device or a pipe is written as it is. Error: runtime.
 Status write_file(const std::string& path, std::string_view content);
 
 // Whether write_file() could begin, before hours of work depend on it. Error: runtime.

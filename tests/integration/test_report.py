@@ -135,6 +135,31 @@ class ReportTest(Fixture):
         self.expect(REJECTED, ["no result lines"], self.write([], "empty.jsonl"))
         self.expect(REJECTED, ["directory"], self.dir)
         self.expect(FAILED, ["cannot write"], results, "--html", self.dir / "no" / "page.html")
+        self.expect(USAGE, ["--maps", "-1"], results, "--maps", -1)
+        page = self.dir / "page"
+        self.expect(USAGE, ["both"], results, "--html", page, "--markdown", page)
+
+    def test_results_are_not_written_over(self):
+        results = self.write([line()])
+        other = self.write([line()], "other.jsonl")
+        before = results.read_bytes()
+        self.expect(USAGE, ["--html", "results.jsonl", "JSON"], "--html", results, other)
+        self.expect(USAGE, ["--markdown"], results, "--markdown", results)
+        self.assertEqual(results.read_bytes(), before)
+
+    def test_links_and_devices_stay_what_they_are(self):
+        results = self.write([line()])
+        link = self.dir / "link.html"
+        link.symlink_to(self.dir / "target.html")
+        (self.dir / "target.html").write_text("old")
+        self.good(results, "--html", link)
+        self.assertTrue(link.is_symlink())
+        self.assertIn("<html", (self.dir / "target.html").read_text())
+        self.assertIn("### Scores", self.good(results, "--markdown", "/dev/stdout"))
+
+    def test_deep_nesting_is_a_bad_line(self):
+        deep = json.dumps(line())[:-1].encode() + b', "x": ' + b"[" * 100000 + b"]" * 100000 + b"}"
+        self.expect(REJECTED, ["results.jsonl:1: ", "nested"], self.write([deep]))
 
 
 # What a copy of the page says about itself once it has been drawn.
