@@ -25,7 +25,7 @@ Result<std::vector<EvalCell>> make_cells(const FidelityFlags& flags, const std::
   std::vector<EvalCell> cells;
   for (const int64_t length : flags.lengths) {
     RESTKV_ASSIGN_OR_RETURN(auto source, text_pieces({.text = text,
-                                                      .n = flags.eval.n > 0 ? flags.eval.n : 1,
+                                                      .n = flags.eval.n.value_or(1),
                                                       .n_prompt = length,
                                                       .n_score = flags.n_score,
                                                       .tokens = tokens}));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMaxJobs = 256;
 constexpr int kMaxTogether = 256;
+constexpr int64_t kMaxSamples = 1000000;
 
 void add_kv_lists(CLI::App& app, EvalFlags& flags) {
   constexpr const char* kGroup = "KV cache";
@@ -91,8 +92,10 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
                          ", it must be at least 2 (0: the trained context less the answer)");
   }
   evaluation.prompt.max_length = flags.max_length;
-  if (flags.n < 0)
-    return Status::usage("--samples is " + std::to_string(flags.n) + ", it must be at least 1");
+  if (flags.n && (*flags.n < 1 || *flags.n > kMaxSamples)) {
+    return Status::usage("--samples is " + std::to_string(*flags.n) + ", allowed: 1 to " +
+                         std::to_string(kMaxSamples));
+  }
   if (flags.n_jobs < 1 || flags.n_jobs > kMaxJobs) {
     return Status::usage("--jobs is " + std::to_string(flags.n_jobs) + ", allowed: 1 to " +
                          std::to_string(kMaxJobs));
@@ -102,6 +105,7 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
     return Status::usage("--together is " + std::to_string(n_together) + ", allowed: 1 to " +
                          std::to_string(kMaxTogether));
   }
+  if (flags.out.empty()) return Status::usage("--out is \"\", it must name a file");
   evaluation.n_process = flags.n_jobs;
   const int n_thread = evaluation.engine.n_threads;
   evaluation.n_thread_each =

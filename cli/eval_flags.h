@@ -29,7 +29,8 @@ struct EvalFlags {
   PrefillFlags prefill;
   std::vector<std::string> tasks;
   std::string style = "raw", prompts, out, shard = "0/1";
-  int64_t max_length = 0, n = 0;
+  int64_t max_length = 0;
+  std::optional<int64_t> n;  // samples; none: all, or as many as the benchmark generates
   uint64_t seed = 42;
   int n_jobs = 1;
   std::optional<int> n_together;
@@ -45,7 +46,7 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& v
     std::vector<T> items;
     for (const std::string& item : CLI::detail::split(text, ',')) {
       if (!CLI::detail::lexical_cast(item, items.emplace_back()))
-        throw CLI::ConversionError(item, names);
+        throw CLI::ConversionError("\"" + item + "\"", names);
     }
     values = std::move(items);
   };

@@ -30,6 +30,7 @@ std::vector<int64_t> lengths_of(const HumanEvalFlags& flags) {
 }
 
 Status check_padding(const std::vector<int64_t>& lengths) {
+  RESTKV_RETURN_IF_ERROR(check_different("--length", lengths));
   for (const int64_t length : lengths) {
     if (length < 0 || length > INT32_MAX / 2) {
       return Status::usage("--length is " + std::to_string(length) + ", allowed: 0 to " +
@@ -79,7 +80,7 @@ Result<int> run_conversations(const HumanEvalFlags& flags, Evaluation evaluation
   if (!flags.problems.empty())
     return Status::usage("--problems is given with --multi-turn, which makes its own");
   const PromptStyle style = evaluation.prompt.style;
-  RepositorySamples samples{.n = flags.eval.n > 0 ? flags.eval.n : kConversations,
+  RepositorySamples samples{.n = flags.eval.n.value_or(kConversations),
                             .seed = flags.eval.seed,
                             .chat = is_chat(evaluation),
                             .tokens = {}};

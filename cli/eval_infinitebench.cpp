@@ -62,7 +62,7 @@ Result<int> run(const InfiniteBenchFlags& flags) {
   InfiniteBenchSamples common;
   common.data = flags.data;
   common.seed = flags.eval.seed;
-  common.n = flags.eval.n > 0 ? flags.eval.n : kSamples;
+  common.n = flags.eval.n.value_or(kSamples);
   common.skip_bad = flags.eval.skip_bad;
   RESTKV_ASSIGN_OR_RETURN(common.preset,
                           choose<InfiniteBenchPreset>("--preset", flags.preset,

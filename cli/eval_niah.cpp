@@ -39,7 +39,7 @@ Result<int> run(const NiahFlags& flags) {
   NiahSamples common;
   common.depths = flags.depths;
   common.seed = flags.eval.seed;
-  if (flags.eval.n > 0) common.n_repeat = flags.eval.n;
+  if (flags.eval.n) common.n_repeat = *flags.eval.n;
   RESTKV_ASSIGN_OR_RETURN(common.prompts, load_prompts(flags.eval, PromptSet::niah));
   RESTKV_ASSIGN_OR_RETURN(common.haystack, load_haystack(flags.texts));
   return run_eval(flags.eval, std::move(evaluation),

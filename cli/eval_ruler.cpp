@@ -60,7 +60,7 @@ Result<int> run(const RulerFlags& flags) {
   RulerSamples common;
   common.data = flags.data;
   common.seed = flags.eval.seed;
-  common.n = flags.eval.n > 0 ? flags.eval.n : kSamples;
+  common.n = flags.eval.n.value_or(kSamples);
   common.skip_bad = flags.eval.skip_bad;
   common.squad = flags.squad;
   common.hotpot = flags.hotpot;

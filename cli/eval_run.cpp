@@ -7,6 +7,7 @@
 
 #include "cli/runtime.h"
 #include "cli/version.h"
+#include "eval/result_file.h"
 #include "eval/summary.h"
 #include "sparse/pattern.h"
 
@@ -192,6 +193,7 @@ Result<int> run_eval(const EvalFlags& flags, Evaluation evaluation,
   evaluation.benchmark = benchmark.name;
   evaluation.measure = benchmark.measure;
   RESTKV_RETURN_IF_ERROR(check_writable(flags.out));
+  RESTKV_RETURN_IF_ERROR(ResultFile::check_path(flags.out));
   ProgressLine progress;
   const std::string path = model_path(flags.model);
   RESTKV_ASSIGN_OR_RETURN(
@@ -247,9 +249,10 @@ Result<std::vector<std::string>> choose_tasks(const std::vector<std::string>& gi
   return tasks;
 }
 
-std::shared_ptr<const SampleSource> first_samples(std::unique_ptr<SampleSource> source, int64_t n) {
-  if (n <= 0) return source;
-  return std::make_shared<FirstSamples>(std::move(source), n);
+std::shared_ptr<const SampleSource> first_samples(std::unique_ptr<SampleSource> source,
+                                                  std::optional<int64_t> n) {
+  if (!n) return source;
+  return std::make_shared<FirstSamples>(std::move(source), *n);
 }
 
 }  // namespace restkv::cli

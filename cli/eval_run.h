@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,8 @@ Result<std::vector<std::string>> choose_tasks(const std::vector<std::string>& gi
                                               const std::vector<std::string>& known,
                                               const std::vector<TaskGroup>& groups);
 
-// The first n samples of a source; n <= 0: all.
-std::shared_ptr<const SampleSource> first_samples(std::unique_ptr<SampleSource> source, int64_t n);
+// The first n samples of a source; without n all.
+std::shared_ptr<const SampleSource> first_samples(std::unique_ptr<SampleSource> source,
+                                                  std::optional<int64_t> n);
 
 }  // namespace restkv::cli

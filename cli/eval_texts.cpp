@@ -54,7 +54,7 @@ Status check_lengths(const std::vector<int64_t>& lengths) {
                            std::to_string(INT32_MAX / 2));
     }
   }
-  return {};
+  return check_different("--length", lengths);
 }
 
 }  // namespace restkv::cli

@@ -1,9 +1,14 @@
 // Flags that several commands share, and the structs they fill.
 #pragma once
 
+#include <algorithm>
+#include <charconv>
 #include <initializer_list>
+#include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -12,11 +17,24 @@
 
 namespace restkv::cli {
 
+// Whole numbers that their type cannot hold, which the parser would wrap around or cut off.
+template <typename T>
+std::string outside_type(const std::string& text) {
+  T value{};
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool negative = std::is_unsigned_v<T> && text.starts_with('-');
+  if (!negative && parsed.ec != std::errc::result_out_of_range) return {};
+  return text + " is out of range, allowed: " + std::to_string(std::numeric_limits<T>::min()) +
+         " to " + std::to_string(std::numeric_limits<T>::max());
+}
+
 // Adds an option whose help shows its default.
 template <typename T>
 CLI::Option* add_flag_value(CLI::App& app, const std::string& names, T& value,
                             const std::string& help) {
-  return app.add_option(names, value, help)->capture_default_str();
+  CLI::Option* const option = app.add_option(names, value, help)->capture_default_str();
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) option->check(outside_type<T>);
+  return option;
 }
 
 // What holds for every option of a command, once all are added: the environment can set it
@@ -46,6 +64,15 @@ Result<T> choose(const std::string& flag, const std::string& value,
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
   return Status::usage(flag + " is \"" + value + "\", allowed: " + names);
+}
+
+// A list that names nothing twice. Error: usage.
+template <typename T>
+Status check_different(const std::string& flag, std::vector<T> values) {
+  std::ranges::sort(values);
+  const auto twice = std::ranges::adjacent_find(values);
+  if (twice == values.end()) return {};
+  return Status::usage(flag + " names " + CLI::detail::to_string(*twice) + " twice");
 }
 
 }  // namespace restkv::cli

@@ -17,9 +17,10 @@ Status check_window(const PolicyOptions& options, bool must_be_even) {
 }
 
 Status check_kernel(const PolicyOptions& options) {
-  // The upper end only keeps sums of positions inside 64 bits.
-  if (options.kernel < 1 || options.kernel % 2 == 0 || options.kernel > (int64_t{1} << 40)) {
-    return rejected_option("--kv-kernel", options.kernel, "odd and at least 1");
+  constexpr int64_t kMost = int64_t{1} << 40;  // sums of positions stay inside 64 bits
+  if (options.kernel < 1 || options.kernel % 2 == 0 || options.kernel > kMost) {
+    return rejected_option("--kv-kernel", options.kernel,
+                           "odd and from 1 to " + std::to_string(kMost));
   }
   return {};
 }

@@ -107,9 +107,11 @@ class LinesTest(EvalTest):
     def test_scores_agree_with_restkv_score(self):
         out = self.dir / "out.jsonl"
         self.whole(out, "-n", 12)
-        for task in ("vt", "niah_single_1"):
-            lines = [json.loads(line) for line in out.read_text().splitlines()]
-            mine = [line for line in lines if line["task"] == task]
+        parts = {}
+        for line in map(json.loads, out.read_text().splitlines()):
+            parts.setdefault((line["task"], line["variant"]), []).append(line)
+        self.assertEqual(len(parts), 14)
+        for (task, _), mine in parts.items():
             part = self.dir / f"{task}.jsonl"
             part.write_text("".join(json.dumps(line) + "\n" for line in mine))
             process = subprocess.run([BIN, "score", "ruler", "--task", task, part, "--json"],
@@ -222,6 +224,12 @@ class BadInputTest(EvalTest):
             (USAGE, ["--kv-policy", "snapkv+x"], ["--kv-policy", "snapkv+x"]),
             (USAGE, ["--shard", "3/3"], ["--shard", "3/3"]),
             (USAGE, ["--jobs"], ["--jobs", 0]),
+            (USAGE, ["--samples is 0"], ["-n", 0]),
+            (USAGE, ["--samples", "1000000"], ["-n", 10**20]),
+            (USAGE, ["--seed", "-1"], ["--seed", -1]),
+            (USAGE, ["--length", "1024 twice"], ["--length", "1024,2048,1024"]),
+            (USAGE, ["--out is \"\""], ["--out", ""]),
+            (FAILED, ["/dev/full", "regular file"], ["--out", "/dev/full"]),
             (USAGE, ["--max-length"], ["--max-length", 1]),
             (USAGE, ["--prompt-style"], ["--prompt-style", "loud"]),
             (REJECTED, ["no chat template"], ["--prompt-style", "chat"]),
