@@ -87,9 +87,10 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
       evaluation.prompt.style,
       choose<PromptStyle>("--prompt-style", flags.style,
                           {{"raw", PromptStyle::raw}, {"chat", PromptStyle::chat}}));
-  if (flags.max_length < 0 || flags.max_length == 1) {
+  if (flags.max_length < 0 || flags.max_length == 1 || flags.max_length > INT32_MAX / 2) {
     return Status::usage("--max-length is " + std::to_string(flags.max_length) +
-                         ", it must be at least 2 (0: the trained context less the answer)");
+                         ", allowed: 2 to " + std::to_string(INT32_MAX / 2) +
+                         " (0: the trained context less the answer)");
   }
   evaluation.prompt.max_length = flags.max_length;
   if (flags.n && (*flags.n < 1 || *flags.n > kMaxSamples)) {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
+#include <cstdlib>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -17,15 +17,18 @@
 
 namespace restkv::cli {
 
-// Whole numbers that their type cannot hold, which the parser would wrap around or cut off.
+// What is wrong with a whole number for an option of type T, which the parser would wrap around or
+// cut off. Whether it is a number at all the parser says itself.
 template <typename T>
 std::string outside_type(const std::string& text) {
-  T value{};
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool negative = std::is_unsigned_v<T> && text.starts_with('-');
-  if (!negative && parsed.ec != std::errc::result_out_of_range) return {};
-  return text + " is out of range, allowed: " + std::to_string(std::numeric_limits<T>::min()) +
-         " to " + std::to_string(std::numeric_limits<T>::max());
+  if (std::is_unsigned_v<T> && text.find('-') != std::string::npos) return text + " is below 0";
+  errno = 0;
+  if constexpr (std::is_unsigned_v<T>) {
+    std::strtoull(text.c_str(), nullptr, 0);
+  } else {
+    std::strtoll(text.c_str(), nullptr, 0);
+  }
+  return errno == ERANGE ? text + " has more than 64 bits" : std::string();
 }
 
 // Adds an option whose help shows its default.

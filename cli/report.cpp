@@ -26,15 +26,22 @@ struct ReportFlags {
 
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code ignored;
-  return a == b || std::filesystem::equivalent(a, b, ignored);
+  return std::filesystem::weakly_canonical(a, ignored) ==
+         std::filesystem::weakly_canonical(b, ignored);
+}
+
+// Behind blank lines, which are allowed there.
+bool holds_json(const std::string& path) {
+  std::error_code ignored;
+  char first = 0;
+  return std::filesystem::is_regular_file(path, ignored) && std::ifstream(path) >> first &&
+         first == '{';
 }
 
 // What a report can replace: no results, as where the name of the page was forgotten.
 Status check_output(const char* flag, const std::string& path) {
   if (path.empty()) return {};
-  std::error_code ignored;
-  const bool is_file = std::filesystem::is_regular_file(path, ignored);
-  if (is_file && std::ifstream(path).peek() == '{')
+  if (holds_json(path))
     return Status::usage(std::string(flag) + " is " + path + ", which holds JSON already");
   return check_writable(path);
 }
@@ -46,7 +53,7 @@ Status check(const ReportFlags& flags) {
     return Status::usage("--resamples is " + std::to_string(n_resample) +
                          ", it must be from 1 to " + std::to_string(kMaxResample));
   }
-  if (!flags.html.empty() && same_file(flags.html, flags.markdown))
+  if (!flags.html.empty() && !flags.markdown.empty() && same_file(flags.html, flags.markdown))
     return Status::usage("--html and --markdown are both " + flags.html);
   RESTKV_RETURN_IF_ERROR(check_output("--html", flags.html));
   return check_output("--markdown", flags.markdown);

@@ -35,21 +35,33 @@ std::string one_line(std::string_view message) {
   return text;
 }
 
-// Where a file is written first, beside what a link points to.
+// Where a file is written first, so that it takes the name's place when it is whole.
 std::string draft_of(const std::string& path) {
   return path + "." + std::to_string(getpid()) + ".tmp";
 }
 
+// What a path that is a link stands for in the end, though there may be nothing yet.
 std::string behind_links(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the system follows
+  std::filesystem::path target = path;
   std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  return error ? path : target.string();
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(target, error); ++i)
+    target = target.parent_path() / std::filesystem::read_symlink(target, error);
+  return target.string();
 }
 
-// A device or a pipe: nothing can take its place, what is written goes into it.
+bool is_file_of(int fd, const struct stat& file) {
+  struct stat info {};
+  return fstat(fd, &info) == 0 && info.st_dev == file.st_dev && info.st_ino == file.st_ino;
+}
+
+// A device, a pipe, or a file that this process writes to already (/dev/stdout): nothing can take
+// its place, what is written goes behind what is there.
 bool is_special(const std::string& path) {
   struct stat info {};
-  return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+  if (stat(path.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) return false;
+  return !S_ISREG(info.st_mode) || is_file_of(STDOUT_FILENO, info) ||
+         is_file_of(STDERR_FILENO, info);
 }
 
 bool write_all(FILE* file, std::string_view content) {
@@ -62,7 +74,7 @@ Status cannot_write(const std::string& path) {
 }
 
 Status write_special(const std::string& path, std::string_view content) {
-  FILE* const file = std::fopen(path.c_str(), "wb");
+  FILE* const file = std::fopen(path.c_str(), "ab");
   if (file == nullptr) return cannot_write(path);
   const Status status = write_all(file, content) ? Status() : cannot_write(path);
   std::fclose(file);

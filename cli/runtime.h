@@ -55,7 +55,8 @@ Result<std::string> read_bytes(const std::string& path);
 Result<std::string> read_text(const std::string& path);
 
 // The whole file, through a temporary one beside it: what was there stays until all is on disk.
-// Links are followed; a device or a pipe is written as it is. Error: runtime.
+// Links are followed. A device, a pipe, and the file that stdout is, are written as they are, at
+// their end. Error: runtime.
 Status write_file(const std::string& path, std::string_view content);
 
 // Whether write_file() could begin, before hours of work depend on it. Error: runtime.

@@ -23,7 +23,7 @@ struct CaseFlags {
 
 struct TaskFlags {
   ScoreTaskOptions options;
-  const std::string* cases = nullptr;  // the flag in front of the benchmark's name
+  std::shared_ptr<const CaseFlags> before;  // what stands in front of the benchmark's name
   bool json = false;
 };
 
@@ -49,8 +49,10 @@ void print_folder(const ordered_json& document) {
 }
 
 Status run_task(const TaskFlags& flags) {
-  if (!flags.cases->empty())
-    return Status::usage("--cases is \"" + *flags.cases + "\", it goes without a benchmark");
+  const CaseFlags& before = *flags.before;
+  if (!before.file.path.empty() || before.file.skip_bad || before.json)
+    return Status::usage(
+        "--cases, --skip-bad and --json in front of a benchmark's name are of none");
   const ScoreTaskOptions& options = flags.options;
   std::error_code ignored;
   const bool folder = options.benchmark != Benchmark::niah &&
@@ -78,10 +80,10 @@ void add_file_flags(CLI::App& app, JsonLinesOptions& file, bool& json) {
   app.add_flag("--json", json, "one JSON document on stdout");
 }
 
-void register_task(CLI::App& score, const std::shared_ptr<const CaseFlags>& cases,
-                   Benchmark benchmark, int* exit_code) {
+void register_task(CLI::App& score, std::shared_ptr<const CaseFlags> before, Benchmark benchmark,
+                   int* exit_code) {
   auto flags = std::make_shared<TaskFlags>();
-  flags->cases = &cases->file.path;
+  flags->before = std::move(before);
   ScoreTaskOptions& options = flags->options;
   options.benchmark = benchmark;
   if (benchmark == Benchmark::niah) options.task = "niah";
@@ -99,7 +101,7 @@ void register_task(CLI::App& score, const std::shared_ptr<const CaseFlags>& case
   }
   add_file_flags(*command, options.file, flags->json);
   finish_options(*command);
-  command->callback([flags, cases, exit_code] {
+  command->callback([flags, exit_code] {
     const Status status = run_task(*flags);
     *exit_code = status.ok() ? 0 : report(status);
   });
@@ -114,6 +116,8 @@ void register_score(CLI::App& app, int* exit_code) {
   score->add_option("--cases", flags->file.path, "recorded cases (JSON lines) to compute again");
   add_file_flags(*score, flags->file, flags->json);
   finish_options(*score);
+  for (CLI::Option* option : score->get_options())
+    option->envname("");  // what the environment sets is a benchmark's
   for (const Benchmark benchmark :
        {Benchmark::longbench, Benchmark::ruler, Benchmark::niah, Benchmark::infinitebench})
     register_task(*score, flags, benchmark, exit_code);

@@ -1,6 +1,7 @@
 #include "cli/score_task.h"
 
 #include <algorithm>
+#include <array>
 
 #include "cli/runtime.h"
 #include "scores/infinitebench.h"
@@ -22,47 +23,66 @@ ordered_json begin_document(const ScoreTaskOptions& options, size_t n_sample, si
           {"skipped", n_skipped}};
 }
 
-// Lines that `restkv eval` wrote name their task and variant, and a score is of one of each. Those
-// of other programs pass.
-class OneVariant {
+// Lines that `restkv eval` wrote name their task, length and variant, and a score is of one of
+// each. Those of other programs pass.
+class OneCell {
  public:
-  explicit OneVariant(const ScoreTaskOptions& options) : options_(options) {}
+  explicit OneCell(const ScoreTaskOptions& options) : options_(options) {}
 
-  Status check(const json& record) {
-    if (!has_text(record, "benchmark") || !has_text(record, "task") || !has_text(record, "variant"))
-      return {};
+  // Error: model.
+  Status check(const json& record) const {
+    if (!is_of_eval(record)) return {};
     if (record["benchmark"] != benchmark_name(options_.benchmark))
       return Status::model("the line is of " + record["benchmark"].dump());
     if (record["task"] != options_.task)
       return Status::model("the line is of the task " + record["task"].dump());
-    if (variant_.is_null()) variant_ = record["variant"];
-    if (record["variant"] == variant_) return {};
-    return Status::model("the line is of the variant " + record["variant"].dump() +
-                         ", one before it of " + variant_.dump() +
-                         ": one variant is scored at a time (all together: restkv report)");
+    for (const char* name : names()) {
+      if (first_.is_null() || record.value(name, json()) == first_.value(name, json())) continue;
+      return Status::model("the line's " + std::string(name) + " is " +
+                           record.value(name, json()).dump() + ", before it is " +
+                           first_.value(name, json()).dump() +
+                           ": one is scored at a time (all of them: restkv report)");
+    }
+    return {};
+  }
+  void keep(const json& record) {
+    if (first_.is_null() && is_of_eval(record)) first_ = record;
   }
 
  private:
-  static bool has_text(const json& record, const char* name) {
-    const auto found = record.find(name);
-    return found != record.end() && found->is_string();
+  static bool is_of_eval(const json& record) {
+    return std::ranges::all_of(std::array{"benchmark", "task", "variant"}, [&](const char* name) {
+      const auto found = record.find(name);
+      return found != record.end() && found->is_string();
+    });
+  }
+  // LongBench's lengths are the samples' own.
+  std::vector<const char*> names() const {
+    if (options_.benchmark == Benchmark::longbench) return {"variant"};
+    return {"variant", "length"};
   }
 
   const ScoreTaskOptions& options_;
-  json variant_;
+  json first_;
 };
 
+// A line of another cell is no malformed one: it ends the reading whatever --skip-bad says.
 Result<size_t> read_lines(const ScoreTaskOptions& options,
                           const std::function<Status(const json& record)>& take) {
   size_t n_taken = 0;
-  OneVariant one(options);
-  RESTKV_ASSIGN_OR_RETURN(const size_t n_skipped,
-                          for_each_json_line(options.file, [&](const json& record) -> Status {
-                            RESTKV_RETURN_IF_ERROR(one.check(record));
-                            RESTKV_RETURN_IF_ERROR(take(record));
-                            ++n_taken;
-                            return {};
-                          }));
+  OneCell cell(options);
+  Status foreign;
+  const auto take_one = [&](const json& record) -> Status {
+    if (!foreign.ok()) return foreign;
+    foreign = cell.check(record);
+    RESTKV_RETURN_IF_ERROR(foreign);
+    RESTKV_RETURN_IF_ERROR(take(record));
+    cell.keep(record);
+    ++n_taken;
+    return {};
+  };
+  RESTKV_ASSIGN_OR_RETURN(const size_t n_skipped, for_each_json_line(options.file, take_one));
+  if (!foreign.ok()) return Status::model(input_name(options.file.path) + ": " + foreign.message());
   if (n_taken > 0) return n_skipped;
   return Status::model(input_name(options.file.path) + " holds no predictions" +
                        (n_skipped > 0 ? ", " + std::to_string(n_skipped) + " lines are bad" : ""));

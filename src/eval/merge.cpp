@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "eval/result_file.h"
@@ -66,7 +66,6 @@ class Merger {
     if (!difference.empty())
       return Status::usage("written with another configuration than " + paths_[0] + ": " +
                            difference);
-    ++blocks_[{line.place.key(), line.n_batch}];
     const std::string key = line.place.key() + line.variant;
     const auto [known, is_new] = index_.try_emplace(key, lines_.size());
     if (!is_new) return compare(lines_[known->second], line, text);
@@ -102,11 +101,17 @@ class Merger {
     return n;
   }
 
-  // Lines are written in blocks of as many as "batch" says.
+  // Samples with fewer lines than the fullest one of their cell.
   int64_t count_incomplete() const {
+    std::map<size_t, std::map<std::string, int64_t>> n_lines;  // by cell and sample
+    for (const Merged& line : lines_)
+      ++n_lines[std::get<0>(line.order)][std::get<2>(line.order)];
     int64_t n = 0;
-    for (const auto& [block, n_line] : blocks_)
-      n += n_line % std::max<int64_t>(block.second, 1) != 0;
+    for (const auto& [cell, samples] : n_lines) {
+      const int64_t most = std::ranges::max(samples | std::views::values);
+      n += std::ranges::count_if(samples | std::views::values,
+                                 [&](int64_t n_line) { return n_line < most; });
+    }
     return n;
   }
 
@@ -114,7 +119,6 @@ class Merger {
   ordered_json config_;
   std::vector<Merged> lines_;
   std::map<std::string, size_t> index_;
-  std::map<std::pair<std::string, int64_t>, int64_t> blocks_;  // lines by sample and batch
   Ranks cells_, variants_;
   int64_t n_repeated_ = 0;
 };

@@ -14,7 +14,7 @@ struct MergedResults {
   int64_t n_line = 0;      // of content
   int64_t n_repeated = 0;  // lines that were there already
   // Signs of a part that is missing or was stopped: samples below the last one of their task and
-  // length that are not there, and samples with fewer lines than were to be written together.
+  // length that are not there, and samples with fewer lines than others of theirs.
   int64_t n_missing = 0, n_incomplete = 0;
 };
 

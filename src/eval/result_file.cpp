@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -103,6 +104,7 @@ Status check_end(std::string_view end, const std::string& path, const ordered_js
 // A beginning that a killed run may have left behind.
 bool begins_like_ours(std::string_view content) {
   constexpr std::string_view kBegin = "{\"benchmark\":\"";
+  content.remove_prefix(std::min(content.find_first_not_of(" \t\r\n"), content.size()));
   return content.starts_with(kBegin) || kBegin.starts_with(content);
 }
 

@@ -105,6 +105,8 @@ Result<StoredLine> parse_result_line(std::string_view text) {
     const auto found = line.record.find(field);
     if (found == line.record.end() || !found->is_number_integer()) return missing(field);
   }
+  constexpr int64_t kMostNumber = int64_t{1} << 53;
+  if (line.record["number"] < 0 || line.record["number"] > kMostNumber) return missing("number");
   if (!line.record.contains("config")) return missing("config");
   line.place = {.benchmark = line.record["benchmark"],
                 .task = line.record["task"],

@@ -54,7 +54,7 @@ std::optional<double> mean_full_bytes(const Section& section, const Scope& scope
 
 Chapter memory_chapter(const Section& section, const Estimates& estimates) {
   Chapter chapter{"Score by bytes of KV", {}, {}, {}, "bytes"};
-  if (!has_budgets(section)) return chapter;  // nothing to compare
+  if (!has_budgets(section) && section.series.size() < 2) return chapter;  // nothing to compare
   chapter.notes = {
       "Mean of what the cache holds after the prompt. With a cache per query head, the published "
       "layout, a budget takes as many times the bytes as a KV head has query heads."};

@@ -9,9 +9,11 @@
 namespace restkv::report {
 namespace {
 
+constexpr int64_t kNoLength = -1;
 constexpr size_t kFew = 3;  // so many tables are all shown at once
 
-// A row that fills while quantities pass by. A column is a budget, or a length; 0: none.
+// A row that fills while quantities pass by. A column is a budget (0: none), or a length
+// (kNoLength: none).
 struct Row {
   std::vector<std::string> words;
   std::map<int64_t, std::string> by_column;
@@ -29,7 +31,7 @@ std::string budget_title(int64_t budget) {
 }
 
 std::string length_title(int64_t length) {
-  return length == 0 ? "score" : grouped(length) + " tokens";
+  return length == kNoLength ? "score" : grouped(length) + " tokens";
 }
 
 Table table_of(const std::string& title, std::vector<std::string> word_columns,
@@ -93,7 +95,7 @@ Table uncut_scores_of(const Section& section, const Estimates& estimates) {
       const size_t series = section.variants[quantity.variant].series;
       const auto [place, is_new] = places.try_emplace({scope.name, series}, rows.size());
       if (is_new) rows.push_back({{scope.name, section.series[series].name}, {}, 0, 0});
-      rows[place->second].add(scope.length.value_or(0), score_text(estimate), estimate->n);
+      rows[place->second].add(scope.length.value_or(kNoLength), score_text(estimate), estimate->n);
     }
   }
   Table table = table_of("without eviction", {"task", "variant"}, length_title, "n", rows);
@@ -147,7 +149,8 @@ Chapter score_chapter(const Section& section, const Estimates& estimates) {
                    std::string(measure.unit) +
                    " [95 % interval], n samples. B: budget in entries."};
   if (!has_budgets(section)) {
-    chapter.tables.push_back(uncut_scores_of(section, estimates));
+    Table table = uncut_scores_of(section, estimates);
+    if (!table.rows.empty()) chapter.tables.push_back(std::move(table));
     return chapter;
   }
   const auto make = [&](size_t scope) { return scores_of(section, estimates, scope); };

@@ -50,6 +50,16 @@ TEST(Merge, CountsWhatAPartLacks) {
   EXPECT_EQ(merged->n_incomplete, 1);
 }
 
+// One file was stopped within a sample that another one has whole.
+TEST(Merge, WhatOnePartLacksAnotherMayHave) {
+  const TempFile a("a"), b("b");
+  a.write(made_line({.variant = "full", .n_batch = 2}));
+  b.write(made_block(0, {"full", "tova B64"}));
+  const auto merged = merge_results(std::vector{a.path(), b.path()});
+  ASSERT_TRUE(merged.ok()) << merged.status().message();
+  EXPECT_EQ(merged->n_incomplete, 0);
+}
+
 TEST(Merge, RefusesFilesWithoutLines) {
   const TempFile a("a"), b("b");
   a.write("");

@@ -117,6 +117,11 @@ TEST(ResultFile, PassesOverBlankLines) {
   const auto opened = open(file);
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->n_line(), 2);
+  for (const char* torn : {"\n", "\n\n{\"bench"}) {
+    const TempFile other("blank_first");
+    other.write(torn);
+    EXPECT_TRUE(open(other)) << torn;
+  }
 }
 
 TEST(ResultFile, IsARegularFile) {

@@ -138,6 +138,7 @@ class ReportTest(Fixture):
         self.expect(USAGE, ["--maps", "-1"], results, "--maps", -1)
         page = self.dir / "page"
         self.expect(USAGE, ["both"], results, "--html", page, "--markdown", page)
+        self.expect(USAGE, ["both"], results, "--html", page, "--markdown", self.dir / "." / "page")
 
     def test_results_are_not_written_over(self):
         results = self.write([line()])
@@ -156,6 +157,19 @@ class ReportTest(Fixture):
         self.assertTrue(link.is_symlink())
         self.assertIn("<html", (self.dir / "target.html").read_text())
         self.assertIn("### Scores", self.good(results, "--markdown", "/dev/stdout"))
+        ahead = self.dir / "ahead.html"
+        ahead.symlink_to("later.html")
+        self.good(results, "--html", ahead)
+        self.assertTrue(ahead.is_symlink() and (self.dir / "later.html").is_file())
+
+    def test_what_stdout_holds_stays(self):
+        notes = self.dir / "notes.md"
+        notes.write_text("before\n")
+        with notes.open("ab") as stdout:
+            subprocess.run([BIN, "report", self.write([line()]), "--markdown", "/dev/stdout"],
+                           stdout=stdout, timeout=TIME_LIMIT_S, check=True)
+        text = notes.read_text()
+        self.assertTrue(text.startswith("before\n") and "### Scores" in text)
 
     def test_deep_nesting_is_a_bad_line(self):
         deep = json.dumps(line())[:-1].encode() + b', "x": ' + b"[" * 100000 + b"]" * 100000 + b"}"

@@ -195,13 +195,16 @@ class TaskTest(ScoreTest):
                     "outputs": ["7"]}
         good = made("full")
         self.assertEqual(self.json("ruler", "--task", "vt", self.write(good, good))["samples"], 2)
-        for bad, word in ((made("h2o B64"), "h2o B64"), (made("full", "cwe"), "cwe")):
-            self.expect(REJECTED, ["lines.jsonl:2: ", word], "ruler", "--task", "vt",
-                        self.write(good, bad))
+        for bad, word in ((made("h2o B64"), "h2o B64"), (made("full", "cwe"), "cwe"),
+                          ({**good, "length": 2048}, "2048")):
+            path = self.write(good, bad)
+            self.expect(REJECTED, ["lines.jsonl:2: ", word], "ruler", "--task", "vt", path)
+            self.expect(REJECTED, [word], "ruler", "--task", "vt", "--skip-bad", path)
 
     def test_cases_go_without_a_benchmark(self):
         path = self.write({"pred": "7", "outputs": ["7"]})
-        self.expect(USAGE, ["--cases"], "--cases", path, "ruler", "--task", "vt", path)
+        for flags in (["--cases", path], ["--json"], ["--skip-bad"]):
+            self.expect(USAGE, ["--cases"], *flags, "ruler", "--task", "vt", path)
 
     def test_nothing_to_score(self):
         path = self.write()

@@ -34,7 +34,8 @@ TEST(ParseRecord, RefusesDeepNesting) {
 TEST(ParseRecord, BracketsInStringsAreText) {
   const std::string brackets(1000, '[');
   EXPECT_TRUE(parse_record(R"({"a": "\"\\)" + brackets + R"("})").ok());
-  EXPECT_FALSE(parse_record(R"({"a": "\\", "b": )" + brackets + "}").ok());
+  const auto record = parse_record(R"({"a": "\\", "b": )" + brackets + "}");
+  EXPECT_NE(record.status().message().find("nested"), std::string::npos);
 }
 
 }  // namespace
