@@ -103,19 +103,20 @@ run_fidelity() {
   done
 }
 
-code() {  # NAME ARGUMENT...
-  local name=$1
-  shift
+code() {  # NAME POLICIES BUDGETS ARGUMENT...
+  local name=$1 policies=$2 budgets=$3
+  shift 3
   evaluate "$name" humaneval --allow-code-execution -m "$model" --prompt-style chat "${jobs[@]}" \
-    --kv-policy full,rest-kv,snapkv,streaming-llm --kv-budget 128,256 "$@"
+    --kv-policy "$policies" --kv-budget "$budgets" "$@"
 }
 
 run_code() {
-  code humaneval --length 0,2048,4096,8192 -n 40
+  code humaneval full,rest-kv,snapkv,streaming-llm 128,256 --length 0,2048,4096,8192 -n 40
 }
 
 run_turns() {
-  code turns --multi-turn --length 4096 -n 20 --kv-schedule turn
+  local policies=full,rest-kv,rest-kv:temporal=mean,rest-kv:indicator=attn,snapkv,streaming-llm
+  code turns "$policies" 128,256,512 --multi-turn --length 1024,2048 -n 40 --kv-schedule turn
 }
 
 # The full cache and an evicted one by ggml's kernels, beside ours in the first part.
@@ -149,7 +150,7 @@ report() {
   "$restkv" report "${lines[@]}" "${against[@]}" --json > "$out/report.json"
   "$restkv" report "${lines[@]}" --title "What eviction costs" --html "$out/report.html" \
     --markdown "$out/report.md"
-  "$python" scripts/study_tables.py "$out/report.json" docs/study.md
+  "$python" scripts/study_tables.py "$out/report.json" docs/study.md "${lines[@]}"
   "$python" scripts/study_picture.py "$out/report.json" docs/images/study-ruler.svg
 }
 

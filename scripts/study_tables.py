@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the tables of the study into a document, from `restkv report --json`.
+"""Writes the tables of the study into a document, from `restkv report --json` and result lines.
 
-    scripts/study_tables.py REPORT.json DOCUMENT.md
+    scripts/study_tables.py REPORT.json DOCUMENT.md LINES.jsonl...
 
 The document keeps its words: what stands between `<!-- table NAME -->` and `<!-- end -->` is
 replaced by the table of that name. A table whose results are not in the report says so.
@@ -24,10 +24,11 @@ class NotRun(Exception):
 
 
 class Report:
-    """Estimates by section, scope, series and budget."""
+    """Estimates by section, scope, series and budget; and the files that they are made of."""
 
-    def __init__(self, path):
+    def __init__(self, path, lines):
         self.sections = json.loads(pathlib.Path(path).read_text())["sections"]
+        self.lines = lines
 
     def section(self, benchmark, model="Qwen", measure="score", kernels="auto", holds=None):
         for section in self.sections:
@@ -185,18 +186,32 @@ def ablation_differences(report):
     return "\n\n".join(parts)
 
 
+QUERY_HEADS = " granularity=query-head"
+
+
+def layout_columns(section):
+    """Budget, layout and MiB, ascending by bytes, as `rest-kv k21` holds them."""
+    held = {(e["budget"], e["variant"].endswith(QUERY_HEADS)): e["kv_bytes"] / 2**20
+            for e in section["scores"] if e["length"] == 4096
+            and e["variant"].removesuffix(QUERY_HEADS) == "rest-kv k21"}
+    return sorted(((budget, by_query, mib) for (budget, by_query), mib in held.items()),
+                  key=lambda column: column[2])
+
+
 def layout_table(report):
-    section = report.section("ruler", holds=lambda e: "query-head" in e["variant"])
-    parts = []
+    """A row a variant, a column a budget of either layout."""
+    section = report.section("ruler", holds=lambda e: e["variant"].endswith(QUERY_HEADS))
+    columns, parts = layout_columns(section), []
+    titles = [f"B {budget} per {'query' if by_query else 'KV'} head, {mib:.2f} MiB"
+              for budget, by_query, mib in columns]
     for task in ("niah_multikey_1", "json_words"):
-        found = [e for e in section["scores"]
-                 if in_scope(e, task, 4096) and e["variant"].startswith(("rest-kv", "snapkv"))
-                 and "=" not in e["variant"].replace("granularity=query-head", "")
-                 and "-projection" not in e["variant"]]
-        rows = [[e["variant"], f"{e['budget']:,}", f"{e['kv_bytes'] / 2**20:.2f}", shown(e)]
-                for e in sorted(found, key=lambda e: (e["kv_bytes"], e["variant"]))]
-        parts.append(f"**{task}, 4,096 tokens**\n\n" +
-                     table(["variant", "budget", "MiB", "score"], rows))
+        found = {(e["variant"], e["budget"]): e
+                 for e in section["scores"] if in_scope(e, task, 4096)}
+        rows = [[f"{policy} k{kernel}"] +
+                [shown(found.get((f"{policy} k{kernel}" + QUERY_HEADS * by_query, budget)))
+                 for budget, by_query, _ in columns]
+                for kernel in (21, 5) for policy in ("rest-kv", "rest-kv+ada", "snapkv")]
+        parts.append(f"**{task}, 4,096 tokens**\n\n" + table(["variant"] + titles, rows))
     return "\n\n".join(parts)
 
 
@@ -227,49 +242,81 @@ def code_section(report, turns):
 
 
 def code_table(report):
-    section, parts = code_section(report, turns=False), []
+    section, budgets = code_section(report, turns=False), [128, 256]
+    names = [n for n in dict.fromkeys(e["variant"] for e in section["scores"]) if n != "full"]
+    parts = ["**mean over lengths**\n\n" +
+             scores(section, "mean over lengths", None, names, budgets),
+             "**difference to the full cache, mean over lengths**\n\n" +
+             differences(section, "mean over lengths", None, [(n, "full") for n in names], budgets)]
     for length in sorted({e["length"] for e in section["scores"] if e["length"] is not None}):
-        rows = [n for n in dict.fromkeys(e["variant"] for e in section["scores"]) if n != "full"]
-        name = next(e["task"] for e in section["scores"] if "task" in e)
         parts.append(f"**behind {length:,} tokens of other code**\n\n" +
-                     scores(section, name, length, rows, [128, 256, 512]))
+                     scores(section, "humaneval", length, names, budgets))
     return "\n\n".join(parts)
 
 
+def turn_name(variant, budget):
+    return variant.removesuffix(" schedule=turn") + (f", B {budget}" if budget else "")
+
+
+def turn_rows(turns, length, kind):
+    """Scores or differences: a row a variant, its reference and a budget, a column a turn."""
+    found = [{(e["variant"], e.get("minus"), e["budget"]): e for e in turn[kind]
+              if in_scope(e, "repository", length)} for turn in turns]
+    return [(key, [one.get(key) for one in found]) for key in found[0]]
+
+
 def turn_table(report):
-    rows = []
-    first = report.section("humaneval", measure="turn 1")
-    for name in dict.fromkeys((e["variant"], e["budget"]) for e in first["scores"]):
-        row = [name[0] + (f" B {name[1]}" if name[1] else "")]
-        for turn in (1, 2, 3):
-            section = report.section("humaneval", measure=f"turn {turn}")
-            row.append(shown(next((e for e in section["scores"] if "task" in e and
-                                   (e["variant"], e["budget"]) == name), None)))
-        rows.append(row)
-    return table(["variant", "which file", "its signature", "its change"], rows)
+    turns = [report.section("humaneval", measure=f"turn {turn}") for turn in (1, 2, 3)]
+    columns, parts = ["which file", "its signature", "its change"], []
+    for length in sorted({e["length"] for e in turns[0]["scores"] if e["length"]}):
+        rows = turn_rows(turns, length, "scores")
+        parts.append(f"**{length:,} tokens, n {rows[0][1][0]['n']}**\n\n" +
+                     table(["variant"] + columns, [[turn_name(variant, budget), *map(shown, entries)]
+                                                   for (variant, _, budget), entries in rows]))
+        pairs = [(f"{turn_name(variant, None)} minus {turn_name(minus, None)}, B {budget}", entries)
+                 for (variant, minus, budget), entries in turn_rows(turns, length, "differences")
+                 if variant.startswith("rest-kv") and minus.startswith("snapkv")]
+        parts.append(table(["percentage points"] + columns,
+                           [[name, *(shown(entry, signed=True) for entry in entries)]
+                            for name, entries in pairs]))
+    return "\n\n".join(parts)
+
+
+def answers_by_kernels(paths):
+    """Result lines of our kernels and of ggml's, of the samples, by place, that both ran."""
+    lines = {"auto": {}, "ggml": {}}
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            for line in map(json.loads, file):
+                if line["benchmark"] == "ruler" and line["config"]["preset"] == "restkv":
+                    key = (line["config"]["model"]["name"], line["task"], line["length"],
+                           line["variant"], line["sample"])
+                    lines[line["config"]["kernels"]][key] = line
+    both = [key for key in lines["ggml"] if key in lines["auto"]]
+    return [{key: lines[kernels][key] for key in both} for kernels in ("auto", "ggml")]
 
 
 def kernel_table(report):
+    """The same samples by both, answer by answer."""
+    ours, ggml = answers_by_kernels(report.lines)
+    if not ggml:
+        raise NotRun
     rows = []
-    for kernels in ("auto", "ggml"):
-        section = (ruler(report) if kernels == "auto" else
-                   report.section("ruler", kernels=kernels, holds=lambda e: e["variant"] == "full"))
-        for task in ("niah_multikey_1", "json_words"):
-            found = {(e["variant"], e["budget"]): e
-                     for e in section["scores"] if in_scope(e, task, 2048)}
-            wanted = [("full", None), ("rest-kv k21", 64), ("rest-kv k21", 256),
-                      ("snapkv k21", 64), ("snapkv k21", 256)]
-            rows.append([f"{task}, {kernels}, n {found['full', None]['n']}"] +
-                        [shown(found.get(key)) for key in wanted])
-    return table(["kernels", "full", "rest-kv B 64", "rest-kv B 256", "snapkv B 64",
-                  "snapkv B 256"], rows)
+    for task, variant in dict.fromkeys((key[1], key[3]) for key in ggml):
+        pairs = [(ours[key], line) for key, line in ggml.items()
+                 if (key[1], key[3]) == (task, variant)]
+        percent = [100 * sum(pair[i]["score"] for pair in pairs) / len(pairs) for i in (0, 1)]
+        rows.append([f"{task}, {variant}", *(f"{p:.1f}" for p in percent)] +
+                    [str(sum(a[name] == b[name] for a, b in pairs))
+                     for name in ("score", "prediction")] + [str(len(pairs))])
+    return table(["", "ours", "ggml's", "the same score", "the same answer", "n"], rows)
 
 
-TABLES = {"official": official_table, "mean": mean_table, "tasks": task_tables, "differences": difference_table,
-          "full": full_table, "needle": needle_table, "ablations": ablation_table,
-          "ablation-differences": ablation_differences, "layouts": layout_table,
-          "fidelity": fidelity_table, "code": code_table, "turns": turn_table,
-          "kernels": kernel_table}
+TABLES = {"official": official_table, "mean": mean_table, "tasks": task_tables,
+          "differences": difference_table, "full": full_table, "needle": needle_table,
+          "ablations": ablation_table, "ablation-differences": ablation_differences,
+          "layouts": layout_table, "fidelity": fidelity_table, "code": code_table,
+          "turns": turn_table, "kernels": kernel_table}
 
 
 def made(report, name):
@@ -282,9 +329,9 @@ def made(report, name):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    report, path = Report(sys.argv[1]), pathlib.Path(sys.argv[2])
+    report, path = Report(sys.argv[1], sys.argv[3:]), pathlib.Path(sys.argv[2])
     text = re.sub(r"<!-- table (\S+) -->\n.*?<!-- end -->",
                   lambda m: f"<!-- table {m[1]} -->\n{made(report, m[1])}\n<!-- end -->",
                   path.read_text(), flags=re.S)
