@@ -259,9 +259,11 @@ def turn_name(variant, budget):
 
 
 def turn_rows(turns, length, kind):
-    """Scores or differences: a row a variant, its reference and a budget, a column a turn."""
+    """Scores or differences: a row a variant, its reference and a budget, a column a turn. With
+    `indicator=attn` the answers are SnapKV's, letter by letter, which the text says."""
     found = [{(e["variant"], e.get("minus"), e["budget"]): e for e in turn[kind]
-              if in_scope(e, "repository", length)} for turn in turns]
+              if in_scope(e, "repository", length) and "indicator=" not in e["variant"]}
+             for turn in turns]
     return [(key, [one.get(key) for one in found]) for key in found[0]]
 
 
