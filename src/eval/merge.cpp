@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -108,9 +107,11 @@ class Merger {
       ++n_lines[std::get<0>(line.order)][std::get<2>(line.order)];
     int64_t n = 0;
     for (const auto& [cell, samples] : n_lines) {
-      const int64_t most = std::ranges::max(samples | std::views::values);
-      n += std::ranges::count_if(samples | std::views::values,
-                                 [&](int64_t n_line) { return n_line < most; });
+      int64_t most = 0;
+      for (const auto& [sample, n_line] : samples)
+        most = std::max(most, n_line);
+      for (const auto& [sample, n_line] : samples)
+        n += n_line < most;
     }
     return n;
   }
