@@ -6,7 +6,7 @@
 #                                    and the whole report, build/study/report.html
 #   scripts/study.sh pack            result lines as results/*.jsonl.xz
 #
-# Parts: ruler official needle ablations layouts fidelity code turns kernels, all by default. `report`
+# Parts: ruler official needle ablations layouts fidelity code turns kernels layer, all by default. `report`
 # reads the lines of results/ where a part was not run here, so that without a run it gives the
 # numbers in the docs.
 #
@@ -28,7 +28,7 @@ haystack=$data/haystack/adventures-of-sherlock-holmes.txt
 small=${SMALL:-.deps/models/SmolLM2-135M-Instruct.Q4_1.gguf}
 read -ra jobs <<< "${JOBS:---jobs 2 --threads 1 --together 5}"
 out=build/study
-parts=(ruler official needle ablations layouts fidelity code turns kernels)
+parts=(ruler official needle ablations layouts fidelity code turns kernels layer)
 
 tasks=(niah_multikey_1 json_words niah_multikey_2 fwe niah_multivalue vt)
 names=("${tasks[@]}" official needle ablations layouts fidelity-large fidelity-small humaneval turns
@@ -125,6 +125,20 @@ run_kernels() {
     --kv-policy full,rest-kv,snapkv --kv-budget 64,256
 }
 
+# One layer of a 70B model at 262,144 tokens, keys of a structure of ours.
+layer() {  # KERNEL BUDGET POLICIES
+  echo "== layer, kernel $1, budget $2"
+  "$restkv" bench layer --shape llama3-70b --ctx 262144 --no-prefill --policies "$3" \
+    --kv-kernel "$1" --kv-budget "$2" --json > "$out/layer-k$1-b$2.json.part"
+  mv "$out/layer-k$1-b$2.json.part" "$out/layer-k$1-b$2.json"
+}
+
+run_layer() {
+  layer 21 1024 full,rest-kv,snapkv,streaming-llm
+  layer 5 1024 rest-kv,snapkv
+  layer 21 4096 rest-kv,snapkv
+}
+
 # Fills `lines` with the files that there are: of a run, or of results/.
 find_lines() {
   local name packed=$out/packed
@@ -141,22 +155,31 @@ find_lines() {
   done
 }
 
+# Fills `layers` with the files of the part of that name.
+find_layers() {
+  layers=("$out"/layer-*.json)
+  [[ -e ${layers[0]} ]] || layers=(results/layer-*.json)
+}
+
 report() {
-  local lines policy against=()
+  local lines layers policy against=()
   find_lines
+  find_layers
   for policy in snapkv adakv pyramidkv h2o tova lacache streaming-llm rest-kv; do
     grep -qsm1 "\"policy\":\"$policy\"" "${lines[@]}" && against+=(--against "$policy")
   done
   "$restkv" report "${lines[@]}" "${against[@]}" --json > "$out/report.json"
   "$restkv" report "${lines[@]}" --title "What eviction costs" --html "$out/report.html" \
     --markdown "$out/report.md"
-  "$python" scripts/study_tables.py "$out/report.json" docs/study.md "${lines[@]}"
+  "$python" scripts/study_tables.py "$out/report.json" docs/study.md "${lines[@]}" "${layers[@]}"
   "$python" scripts/study_picture.py "$out/report.json" docs/images/study-ruler.svg
 }
 
 pack() {
-  local name
+  local name layers
   mkdir -p results
+  find_layers
+  [[ ${layers[0]} == results/* ]] || cp "${layers[@]}" results
   for name in "${names[@]}"; do
     [[ -s $out/$name.jsonl ]] || continue
     xz -9e -c "$out/$name.jsonl" > "results/$name.jsonl.xz.part"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the tables of the study into a document, from `restkv report --json` and result lines.
 
-    scripts/study_tables.py REPORT.json DOCUMENT.md LINES.jsonl...
+    scripts/study_tables.py REPORT.json DOCUMENT.md LINES.jsonl... LAYER.json...
 
 The document keeps its words: what stands between `<!-- table NAME -->` and `<!-- end -->` is
 replaced by the table of that name. A table whose results are not in the report says so.
@@ -19,16 +19,21 @@ MODELS = {"Qwen": "Qwen2.5-Coder-0.5B", "Smollm2": "SmolLM2-135M"}  # by how the
 TASKS = ["niah_multikey_1", "niah_multikey_2", "niah_multivalue", "vt", "fwe", "json_words"]
 
 
+LAYER = r"layer-k(\d+)-b(\d+)\.json"
+
+
 class NotRun(Exception):
     """The report has no results of a part."""
 
 
 class Report:
-    """Estimates by section, scope, series and budget; and the files that they are made of."""
+    """Estimates by section, scope, series and budget; the files of lines that they are made of;
+    and those of `restkv bench layer --json`, by names that say kernel and budget."""
 
-    def __init__(self, path, lines):
+    def __init__(self, path, files):
         self.sections = json.loads(pathlib.Path(path).read_text())["sections"]
-        self.lines = lines
+        self.lines = [path for path in files if path.endswith(".jsonl")]
+        self.layers = [path for path in files if re.fullmatch(LAYER, pathlib.Path(path).name)]
 
     def section(self, benchmark, model="Qwen", measure="score", kernels="auto", holds=None):
         for section in self.sections:
@@ -314,11 +319,28 @@ def kernel_table(report):
     return table(["", "ours", "ggml's", "the same score", "the same answer", "n"], rows)
 
 
+def layer_table(report):
+    rows = []
+    for path in report.layers:
+        kernel, budget = map(int, re.fullmatch(LAYER, pathlib.Path(path).name).groups())
+        for row in json.loads(pathlib.Path(path).read_text())["rows"]:
+            rows.append((-kernel, budget, [
+                row["policy"] + (f" k{kernel}" if row["policy"] in POOLED else ""),
+                "" if row["policy"] == "full" else f"{budget:,}",
+                f"{row['eviction_ms']['median']:,.0f}", f"{row['decode_ms']['median']:.1f}",
+                f"{100 * row['recall']:.0f}"]))
+    if not rows:
+        raise NotRun
+    rows.sort(key=lambda row: row[:2])
+    return table(["variant", "budget", "eviction, ms", "decoding a token, ms",
+                  "planted entries kept, %"], [cells for *_, cells in rows])
+
+
 TABLES = {"official": official_table, "mean": mean_table, "tasks": task_tables,
           "differences": difference_table, "full": full_table, "needle": needle_table,
           "ablations": ablation_table, "ablation-differences": ablation_differences,
           "layouts": layout_table, "fidelity": fidelity_table, "code": code_table,
-          "turns": turn_table, "kernels": kernel_table}
+          "turns": turn_table, "kernels": kernel_table, "layer": layer_table}
 
 
 def made(report, name):
