@@ -164,8 +164,8 @@ void add_ruler(const Section& section, const Estimates& estimates, Chapter* chap
   chapter->notes.push_back(
       "Paper: mean over 11 tasks, budget 1,024 per query head, 500 samples a task. Here: mean "
       "over " +
-      counted(n, "task") + (same_tasks ? ", the same" : ", not the same set") + ", budget " +
-      grouped(budget) + ", other models.");
+      counted(n, "task") + (same_tasks ? ", the same" : ", not the same set") +
+      (budget == 0 ? ", no budget" : ", budget " + grouped(budget)) + ", other models.");
   chapter->tables.push_back(
       table_of("RULER by length", merged(paper_ruler(), ours), std::string(kAverage), false));
 }
