@@ -2,10 +2,20 @@
 
 #include <exception>
 
+#include "core/thread_order.h"
 #include "ggml-cpu.h"
 
 namespace restkv {
 namespace {
+
+char graph_barrier;  // stands for ggml's barriers: between nodes, and around a graph
+
+ggml_status compute_graph(ggml_backend_t backend, ggml_cgraph* graph) {
+  before_barrier(&graph_barrier);
+  const ggml_status status = ggml_backend_graph_compute(backend, graph);
+  barrier_passed(&graph_barrier);
+  return status;
+}
 
 // One node of one number, all in memory of its own: the arena is laid out for another graph.
 class LoneNode {
@@ -49,7 +59,9 @@ ggml_tensor* GraphBuild::wrap_strided(ggml_type type, const void* data, int64_t 
 ggml_tensor* GraphBuild::node(ggml_type type, int64_t ne0, int64_t ne1, int64_t ne2,
                               std::span<ggml_tensor* const> inputs, NodeWork work) const {
   const auto call = [](ggml_tensor* dst, int thread, int n_thread, void* work) {
+    barrier_passed(&graph_barrier);
     (*static_cast<const NodeWork*>(work))(dst, thread, n_thread);
+    before_barrier(&graph_barrier);
   };
   std::vector<ggml_tensor*> args(inputs.begin(), inputs.end());
   return ggml_custom_4d(ctx, type, ne0, ne1, ne2, 1, args.data(), static_cast<int>(args.size()),
@@ -108,7 +120,7 @@ void Compute::together(const std::function<void()>& work) {
   crew_ = &meeting.crew;
   meeting_ = &meeting;
   LoneNode node(join, n_threads_, this);
-  ggml_backend_graph_compute(backend_.get(), node.graph());
+  compute_graph(backend_.get(), node.graph());
   // ggml has waited for all threads; that they have left is said once more where tools see it.
   (void)n_left_.load();
   crew_ = nullptr;
@@ -136,7 +148,7 @@ Status Compute::run(size_t max_nodes, const std::function<void(const GraphBuild&
   if (!ggml_gallocr_alloc_graph(arena_.get(), graph)) {
     return Status::capacity("no memory for the compute arena");
   }
-  switch (ggml_backend_graph_compute(backend_.get(), graph)) {
+  switch (compute_graph(backend_.get(), graph)) {
     case GGML_STATUS_SUCCESS:
       return {};
     case GGML_STATUS_ABORTED:
