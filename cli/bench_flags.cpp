@@ -28,12 +28,6 @@ void add_counts(CLI::App& app, const std::string& name, std::vector<int64_t>& va
   app.add_option(name, values, help)->delimiter(',')->capture_default_str();
 }
 
-Status check_range(const std::string& name, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return {};
-  return Status::usage(name + " is " + std::to_string(value) +
-                       ", allowed: " + std::to_string(least) + " to " + std::to_string(most));
-}
-
 Status check_counts(const std::string& name, const std::vector<int64_t>& values, int64_t least) {
   for (const int64_t n : values)
     RESTKV_RETURN_IF_ERROR(check_range(name, n, least, int64_t{1} << 24));

@@ -11,6 +11,7 @@
 #include "bench/common/contest.h"
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
+#include "cli/range.h"
 
 namespace restkv::cli {
 
@@ -32,7 +33,6 @@ void add_bench_flags(CLI::App& app, BenchFlags& flags);
 void add_counts(CLI::App& app, const std::string& name, std::vector<int64_t>& values,
                 const std::string& help);
 // Error: usage, naming the flag.
-Status check_range(const std::string& name, int64_t value, int64_t least, int64_t most);
 Status check_counts(const std::string& name, const std::vector<int64_t>& values, int64_t least);
 Status check_repeat(const BenchFlags& flags);
 

@@ -87,25 +87,15 @@ Result<Evaluation> read_eval_flags(const EvalFlags& flags) {
       evaluation.prompt.style,
       choose<PromptStyle>("--prompt-style", flags.style,
                           {{"raw", PromptStyle::raw}, {"chat", PromptStyle::chat}}));
-  if (flags.max_length < 0 || flags.max_length == 1 || flags.max_length > INT32_MAX / 2) {
+  if (flags.max_length < 0 || flags.max_length == 1 || flags.max_length > kMostTokens) {
     return Status::usage("--max-length is " + std::to_string(flags.max_length) +
-                         ", allowed: 2 to " + std::to_string(INT32_MAX / 2) +
+                         ", allowed: 2 to " + std::to_string(kMostTokens) +
                          " (0: the trained context less the answer)");
   }
   evaluation.prompt.max_length = flags.max_length;
-  if (flags.n && (*flags.n < 1 || *flags.n > kMaxSamples)) {
-    return Status::usage("--samples is " + std::to_string(*flags.n) + ", allowed: 1 to " +
-                         std::to_string(kMaxSamples));
-  }
-  if (flags.n_jobs < 1 || flags.n_jobs > kMaxJobs) {
-    return Status::usage("--jobs is " + std::to_string(flags.n_jobs) + ", allowed: 1 to " +
-                         std::to_string(kMaxJobs));
-  }
-  const int n_together = flags.n_together.value_or(1);
-  if (n_together < 1 || n_together > kMaxTogether) {
-    return Status::usage("--together is " + std::to_string(n_together) + ", allowed: 1 to " +
-                         std::to_string(kMaxTogether));
-  }
+  RESTKV_RETURN_IF_ERROR(check_range("--samples", flags.n.value_or(1), 1, kMaxSamples));
+  RESTKV_RETURN_IF_ERROR(check_range("--jobs", flags.n_jobs, 1, kMaxJobs));
+  RESTKV_RETURN_IF_ERROR(check_range("--together", flags.n_together.value_or(1), 1, kMaxTogether));
   if (flags.out.empty()) return Status::usage("--out is \"\", it must name a file");
   evaluation.n_process = flags.n_jobs;
   const int n_thread = evaluation.engine.n_threads;

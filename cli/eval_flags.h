@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/kv_flags.h"
 #include "cli/prefill_flags.h"
+#include "cli/range.h"
 #include "eval/evaluate.h"
 #include "eval/variants.h"
 #include "restkv/status.h"
@@ -60,6 +61,9 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& v
 // configuration and score are the benchmark's.
 // Errors: usage, capacity (a variant's budget, by the variant's name), model (a table file).
 Result<Evaluation> read_eval_flags(const EvalFlags& flags);
+
+// So many tokens a prompt may be asked to have.
+inline constexpr int64_t kMostTokens = INT32_MAX / 2;
 
 // "I/N". Error: usage.
 Result<Shard> parse_shard(const std::string& text);

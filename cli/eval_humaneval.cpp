@@ -29,24 +29,13 @@ std::vector<int64_t> lengths_of(const HumanEvalFlags& flags) {
   return flags.multi_turn ? std::vector<int64_t>{4096} : std::vector<int64_t>{0, 2048, 4096, 8192};
 }
 
-Status check_padding(const std::vector<int64_t>& lengths) {
-  RESTKV_RETURN_IF_ERROR(check_different("--length", lengths));
-  for (const int64_t length : lengths) {
-    if (length < 0 || length > INT32_MAX / 2) {
-      return Status::usage("--length is " + std::to_string(length) + ", allowed: 0 to " +
-                           std::to_string(INT32_MAX / 2));
-    }
-  }
-  return {};
-}
-
 bool is_chat(const Evaluation& evaluation) {
   return evaluation.prompt.style == PromptStyle::chat;
 }
 
 Result<int> run_problems(const HumanEvalFlags& flags, Evaluation evaluation,
                          const ProgramChecker& checker) {
-  RESTKV_RETURN_IF_ERROR(check_padding(lengths_of(flags)));
+  RESTKV_RETURN_IF_ERROR(check_lengths(lengths_of(flags), 0));
   RESTKV_ASSIGN_OR_RETURN(const std::string path, flags.problems.empty()
                                                       ? default_problems()
                                                       : Result<std::string>(flags.problems));

@@ -52,10 +52,7 @@ Result<std::shared_ptr<const Haystack>> load_padding(const OwnFlags& flags) {
 Result<int> run(const OwnFlags& flags, const OwnKind& kind) {
   RESTKV_ASSIGN_OR_RETURN(Evaluation evaluation, read_eval_flags(flags.eval));
   if (flags.data.empty()) return Status::usage("--data is missing: the file with JSON lines");
-  if (flags.n_pad < 0 || flags.n_pad > INT32_MAX / 2) {
-    return Status::usage("--pad-tokens is " + std::to_string(flags.n_pad) + ", allowed: 0 to " +
-                         std::to_string(INT32_MAX / 2));
-  }
+  RESTKV_RETURN_IF_ERROR(check_range("--pad-tokens", flags.n_pad, 0, kMostTokens));
   RESTKV_ASSIGN_OR_RETURN(const std::string content, read_bytes(flags.data));
   RESTKV_ASSIGN_OR_RETURN(const auto padding, load_padding(flags));
   nlohmann::ordered_json data{

@@ -46,14 +46,10 @@ nlohmann::ordered_json name_or_null(const std::string& path) {
   return base_name(path);
 }
 
-Status check_lengths(const std::vector<int64_t>& lengths) {
+Status check_lengths(const std::vector<int64_t>& lengths, int64_t least) {
   if (lengths.empty()) return Status::usage("--length is empty, it must hold a number");
-  for (const int64_t length : lengths) {
-    if (length < 1 || length > INT32_MAX / 2) {
-      return Status::usage("--length is " + std::to_string(length) + ", allowed: 1 to " +
-                           std::to_string(INT32_MAX / 2));
-    }
-  }
+  for (const int64_t length : lengths)
+    RESTKV_RETURN_IF_ERROR(check_range("--length", length, least, kMostTokens));
   return check_different("--length", lengths);
 }
 

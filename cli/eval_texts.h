@@ -32,7 +32,7 @@ nlohmann::ordered_json describe_texts(const TextFlags& flags, const Haystack* ha
 // base_name(), null for none.
 nlohmann::ordered_json name_or_null(const std::string& path);
 
-// Error: usage (none, or one that is not above 0).
-Status check_lengths(const std::vector<int64_t>& lengths);
+// Error: usage (none, one below `least` or above kMostTokens, one twice).
+Status check_lengths(const std::vector<int64_t>& lengths, int64_t least = 1);
 
 }  // namespace restkv::cli
